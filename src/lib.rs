@@ -1,0 +1,15 @@
+//! `provision` takes bare Ubuntu or Debian servers, reached over SSH, to a running,
+//! load-balanced HTTPS Django site behind a firewall that holds, and proves it from outside.
+//!
+//! One way leads through the house, and nothing flows back:
+//!
+//! ```text
+//! site.toml + playbook ─► Site, Playbook ─► Plan ─► engine ─► Event ─► report
+//! ```
+//!
+//! Everything up to the plan is pure, and so is everything after the engine.
+//! ARCHITECTURE.md describes the rooms and what each may touch.
+
+pub mod event;
+pub mod shell;
+pub mod site;

@@ -1,0 +1,210 @@
+//! Commands for a remote POSIX shell, built so that no value can become shell text.
+//!
+//! A [`Cmd`] is an argument vector; it is quoted in one place. A [`Script`] is a
+//! literal of this program: values reach it as `$1`, `$2`, … and never by splicing.
+
+use std::fmt;
+
+use zeroize::Zeroize;
+
+/// A value that must not be shown. It has no `Display`, and its `Debug` is masked.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes ownership of a value that must not be shown.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself. Callers send it over stdin or compare it, and nothing else.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// Replaces known secret values in remote output before it becomes an event.
+#[derive(Clone, Debug, Default)]
+pub struct Mask(Vec<Secret>);
+
+impl Mask {
+    /// Values shorter than this are not masked: they would blank out ordinary words.
+    const SHORTEST: usize = 4;
+
+    /// A mask for these values, and for each line of those that span several.
+    pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
+        let mut parts: Vec<Secret> = Vec::new();
+        for secret in secrets {
+            for line in secret.reveal().lines().chain([secret.reveal()]) {
+                if line.len() >= Self::SHORTEST && !parts.iter().any(|p| p.reveal() == line) {
+                    parts.push(Secret::new(line));
+                }
+            }
+        }
+        // Longest first, so that a secret that contains another is hidden whole.
+        parts.sort_by_key(|p| std::cmp::Reverse(p.reveal().len()));
+        Self(parts)
+    }
+
+    /// `text` with every known value replaced by `***`.
+    pub fn apply(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, secret| {
+            text.replace(secret.reveal(), "***")
+        })
+    }
+}
+
+/// A POSIX sh text that is part of this program. Values come in as arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Script(pub &'static str);
+
+/// One command with its arguments, quoted by construction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cmd {
+    argv: Vec<String>,
+}
+
+impl Cmd {
+    /// A command by program name.
+    pub fn new(program: impl Into<String>) -> Self {
+        Self {
+            argv: vec![program.into()],
+        }
+    }
+
+    /// A script of ours with its arguments as `$1`, `$2`, …; it stops at the first error.
+    pub fn script<I, S>(script: Script, args: I) -> Self
+    where
+        I: IntoIterator<Item = S>,
+        S: Into<String>,
+    {
+        Self::new("sh")
+            .args(["-euc", script.0, "provision"])
+            .args(args)
+    }
+
+    /// Adds one argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.argv.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<I, S>(mut self, args: I) -> Self
+    where
+        I: IntoIterator<Item = S>,
+        S: Into<String>,
+    {
+        self.argv.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// The argument vector.
+    pub fn argv(&self) -> &[String] {
+        &self.argv
+    }
+
+    /// The command as one line of POSIX shell.
+    pub fn to_shell(&self) -> String {
+        self.argv
+            .iter()
+            .map(|arg| quote(arg))
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    /// The command as an operator would read it in a report: a script's text is left out.
+    pub fn shown(&self) -> String {
+        match self.argv.as_slice() {
+            [sh, flag, _, name, args @ ..]
+                if sh == "sh" && flag == "-euc" && name == "provision" =>
+            {
+                let args: Vec<_> = args.iter().map(|arg| quote(arg)).collect();
+                format!("sh … {}", args.join(" ")).trim_end().to_owned()
+            }
+            _ => self.to_shell(),
+        }
+    }
+}
+
+/// One word of POSIX shell that stands for exactly `value`.
+///
+/// NUL can't be part of an argument on any Unix; it is dropped here and refused where
+/// values enter (site.toml).
+pub fn quote(value: &str) -> String {
+    let value = value.replace('\0', "");
+    match shlex::try_quote(&value) {
+        Ok(word) => word.into_owned(),
+        Err(_) => "''".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn through_sh(cmd: &Cmd) -> Vec<u8> {
+        std::process::Command::new("sh")
+            .arg("-c")
+            .arg(cmd.to_shell())
+            .output()
+            .unwrap()
+            .stdout
+    }
+
+    #[test]
+    fn arguments_reach_the_program_byte_for_byte() {
+        for value in [
+            "",
+            "a b",
+            "it's",
+            "\"q\"",
+            "$HOME `id` $(id)",
+            "100%s\\n",
+            "line\nbreak",
+            "-n",
+            "*?[a]",
+            "é ✓",
+        ] {
+            let cmd = Cmd::new("printf").args(["%s", value]);
+            assert_eq!(through_sh(&cmd), value.as_bytes(), "{value:?}");
+            let cmd = Cmd::script(Script("printf %s \"$1\""), [value]);
+            assert_eq!(through_sh(&cmd), value.as_bytes(), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_not_shown_by_debug() {
+        assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(***)");
+    }
+
+    #[test]
+    fn the_mask_hides_long_values_and_their_lines_but_leaves_short_words() {
+        let mask = Mask::new(&[
+            Secret::new("no"),
+            Secret::new("topsecret"),
+            Secret::new("first\nsecond"),
+        ]);
+        assert_eq!(mask.apply("no topsecret, second"), "no ***, ***");
+    }
+
+    #[test]
+    fn a_shown_script_leaves_its_text_out() {
+        let cmd = Cmd::script(Script("echo \"$1\""), ["a b"]);
+        assert_eq!(cmd.shown(), "sh … 'a b'");
+    }
+}

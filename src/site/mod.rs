@@ -1,0 +1,300 @@
+//! The site as its operator describes it: hosts with roles, the app, TLS, the firewall.
+//!
+//! [`Site`] is what the rest of the program sees: every value checked, every path
+//! absolute, every secret wrapped. How it comes out of site.toml, and how a mistake there
+//! becomes one error with line and column, is the business of this room alone.
+
+mod name;
+
+pub use name::{
+    AbsolutePath, Domain, Email, EnvName, HostName, ImageRef, InvalidName, SiteName, UrlPath,
+    UserName,
+};
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use crate::shell::Secret;
+
+/// A site, checked and resolved.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Names directories, units, containers: `/srv/NAME`.
+    pub name: SiteName,
+    /// A shipped playbook's name or the path of an own one.
+    pub playbook: String,
+    /// The names the site answers to; the first is canonical. At least one.
+    pub domains: Vec<Domain>,
+    /// How hosts are reached.
+    pub ssh: Ssh,
+    /// The servers, in the order of their names.
+    pub hosts: BTreeMap<HostName, Host>,
+    /// The Django application.
+    pub app: App,
+    /// Docker Engine.
+    pub docker: Docker,
+    /// ufw and its rules for Docker.
+    pub firewall: Firewall,
+    /// nginx.
+    pub proxy: Proxy,
+    /// Certificates.
+    pub tls: Tls,
+    /// How names are looked up from the operator's machine.
+    pub dns: Dns,
+}
+
+/// What a server is for. One host may have several roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Runs the Django application.
+    App,
+    /// Runs nginx and certbot.
+    Proxy,
+}
+
+/// How hosts are reached.
+#[derive(Clone, Debug)]
+pub struct Ssh {
+    /// The sudo user that is made on first contact and used from then on.
+    pub user: UserName,
+    /// The user that a fresh server lets in.
+    pub bootstrap: UserName,
+    /// The private key; without it the agent and the usual files are tried.
+    pub key: Option<PathBuf>,
+    /// known_hosts files, for hosts without a pinned key.
+    pub known_hosts: Vec<PathBuf>,
+    /// Seconds to wait for a connection.
+    pub connect_timeout: u64,
+}
+
+/// One server.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Its name in site.toml.
+    pub name: HostName,
+    /// Its public address.
+    pub address: IpAddr,
+    /// Its public IPv6 address, if it has one beside `address`.
+    pub ipv6: Option<std::net::Ipv6Addr>,
+    /// Its address on a private network shared with the other hosts. The app is then
+    /// published only there.
+    pub private: Option<IpAddr>,
+    /// sshd's port.
+    pub port: u16,
+    /// What it is for.
+    pub roles: Vec<Role>,
+    /// Its pinned host key, as `SHA256:…`.
+    pub host_key: Option<String>,
+}
+
+/// Where the application comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A git repository that the operator's machine can read, at a revision. `commit` is
+    /// what the revision stands for (40 hexadecimal digits).
+    Git {
+        /// URL or path.
+        url: String,
+        /// Branch, tag or commit as written.
+        rev: String,
+        /// The commit. Empty until it has been looked up.
+        commit: String,
+    },
+    /// A directory on the operator's machine. `digest` is a SHA-256 over names, modes and
+    /// contents.
+    Path {
+        /// The directory.
+        dir: PathBuf,
+        /// The digest, 64 hexadecimal digits.
+        digest: String,
+    },
+    /// A finished image.
+    Image(ImageRef),
+}
+
+/// The Django application.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// Where it comes from.
+    pub source: Source,
+    /// The port it listens on inside its container.
+    pub port: u16,
+    /// The port it is published on at the app servers.
+    pub publish: u16,
+    /// The path that answers 200 when all is well.
+    pub health: UrlPath,
+    /// Its environment: `[app.env]`, the env file and the secrets, merged. All are
+    /// treated as secrets.
+    pub env: BTreeMap<EnvName, Secret>,
+    /// Run `migrate` once before a new revision is rolled out.
+    pub migrate: bool,
+    /// Run `collectstatic --noinput` once for each revision (static files in object storage).
+    pub collectstatic: bool,
+    /// Make this superuser if it is missing.
+    pub superuser: Option<Superuser>,
+    /// The directory in the container that `collectstatic` fills, if the proxy serves the
+    /// static files itself.
+    pub static_root: Option<AbsolutePath>,
+    /// The URL path of the static files, "/static/".
+    pub static_url: UrlPath,
+}
+
+/// The superuser that is made if it is missing.
+#[derive(Clone, Debug)]
+pub struct Superuser {
+    /// Login name.
+    pub name: String,
+    /// E-mail address.
+    pub email: Email,
+    /// Password.
+    pub password: Secret,
+}
+
+/// Where Docker's packages come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DockerSource {
+    /// Docker's own repository.
+    Docker,
+    /// The distribution.
+    Distro,
+}
+
+/// Docker Engine.
+#[derive(Clone, Debug)]
+pub struct Docker {
+    /// Where the packages come from.
+    pub source: DockerSource,
+    /// Size at which a container's log is rotated, as daemon.json writes it ("10m").
+    pub log_max_size: String,
+    /// Rotated logs that are kept.
+    pub log_max_file: u8,
+    /// The network that Docker takes its subnets from ("172.30.0.0/16").
+    pub address_pool: String,
+    /// Prefix length of each subnet taken from the pool (24).
+    pub subnet_bits: u8,
+}
+
+/// The firewall.
+#[derive(Clone, Debug)]
+pub struct Firewall {
+    /// Further rules: this port, from these sources, on hosts with this role.
+    pub allow: Vec<Allow>,
+    /// The addresses the app servers see the proxy under, if not its own (NAT).
+    pub proxy_addresses: Vec<IpAddr>,
+    /// Seconds until a guarded change is taken back, unless a new connection proves it.
+    pub guard_seconds: u64,
+}
+
+/// A further port that is let in to the host itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allow {
+    /// TCP port.
+    pub port: u16,
+    /// Source addresses or networks; empty means any.
+    pub from: Vec<String>,
+    /// Only on hosts with this role.
+    pub on: Option<Role>,
+}
+
+/// nginx.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    /// The image ("nginx:1.28").
+    pub image: ImageRef,
+    /// Largest request body, as nginx writes it ("4G").
+    pub max_body: String,
+    /// Strict-Transport-Security in seconds; 0 leaves the header out.
+    pub hsts: u64,
+}
+
+/// Certificates.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// Contact of the ACME account.
+    pub email: Email,
+    /// The ACME directory.
+    pub directory: String,
+    /// Extra certificate authorities in PEM, for a test CA: trusted by certbot and by the
+    /// proof, and by nothing else.
+    pub ca: Option<Pem>,
+    /// The certbot image ("certbot/certbot:v5.1.0").
+    pub image: ImageRef,
+}
+
+/// A PEM file that was read and found to hold certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pem {
+    /// Where it was read.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+}
+
+/// How names are looked up from the operator's machine.
+#[derive(Clone, Debug, Default)]
+pub struct Dns {
+    /// A resolver to ask instead of the system's ("198.51.100.254:8053").
+    pub resolver: Option<std::net::SocketAddr>,
+    /// Look the domains up at all, before anything is changed.
+    pub check: bool,
+}
+
+impl Site {
+    /// The hosts with a role, by name.
+    pub fn with_role(&self, role: Role) -> impl Iterator<Item = &Host> {
+        self.hosts
+            .values()
+            .filter(move |host| host.roles.contains(&role))
+    }
+
+    /// The name that redirects lead to and that names the certificate.
+    ///
+    /// # Panics
+    /// Never for a site that was loaded: at least one domain is required there.
+    pub fn canonical(&self) -> &Domain {
+        &self.domains[0]
+    }
+
+    /// Every secret value of the site, for masking.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.app
+            .env
+            .values()
+            .chain(self.app.superuser.iter().map(|user| &user.password))
+    }
+
+    /// Where the site's files lie on every server.
+    pub fn directory(&self) -> String {
+        format!("/srv/{}", self.name)
+    }
+
+    /// Where receipts, markers and snapshots lie on every server.
+    pub fn state(&self) -> String {
+        format!("/var/lib/provision/{}", self.name)
+    }
+}
+
+impl Host {
+    /// The addresses under which the outside world reaches it.
+    pub fn public(&self) -> Vec<IpAddr> {
+        let mut all = vec![self.address];
+        all.extend(self.ipv6.map(IpAddr::V6).filter(|v6| *v6 != self.address));
+        all
+    }
+
+    /// The address its peers should use: the private one, if there is one.
+    pub fn inner(&self) -> IpAddr {
+        self.private.unwrap_or(self.address)
+    }
+}
+
+impl Role {
+    /// As written in site.toml and playbooks.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::App => "app",
+            Self::Proxy => "proxy",
+        }
+    }
+}
