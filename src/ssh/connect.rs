@@ -271,7 +271,7 @@ async fn attempt(
         Candidate::Agent(identity) => {
             let mut agent = keys.agent().await.map_err(Fault::Agent)?;
             let hash = hash(handle, &identity.public_key().algorithm()).await;
-            match identity {
+            match identity.as_ref() {
                 AgentIdentity::PublicKey { key, .. } => {
                     handle
                         .authenticate_publickey_with(user, key.clone(), hash, &mut agent)

@@ -39,7 +39,7 @@ enum Found {
 /// A key to try.
 pub(super) enum Candidate {
     File(Arc<PrivateKey>, PathBuf),
-    Agent(AgentIdentity),
+    Agent(Box<AgentIdentity>),
 }
 
 impl Candidate {
@@ -129,12 +129,18 @@ impl Keys {
             held.iter()
                 .find(|identity| identity.public_key().key_data() == public.key_data())
         });
-        of_agent.cloned().map(Candidate::Agent).ok_or(fault)
+        of_agent
+            .cloned()
+            .map(|identity| Candidate::Agent(Box::new(identity)))
+            .ok_or(fault)
     }
 
     async fn usual(&self) -> Result<Candidates, Fault> {
         let (held, problem) = self.held().await;
-        let mut try_these: Vec<Candidate> = held.iter().cloned().map(Candidate::Agent).collect();
+        let mut try_these: Vec<Candidate> = held
+            .iter()
+            .map(|identity| Candidate::Agent(Box::new(identity.clone())))
+            .collect();
         let mut passed_over: Vec<String> = problem.iter().cloned().collect();
         let holds = |key: &PublicKey| {
             held.iter()

@@ -217,3 +217,160 @@ fn glob(pattern: &[u8], name: &[u8]) -> bool {
     }
     pattern[p..].iter().all(|c| *c == b'*')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPNyzY6qGT6b4GDFuK6VLm7MTFll5MWWPJnvfQcFEVdO";
+    const B: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEumHddlzDKpwaTnJ/m2y6IpU0Qqevjadxd0NaOVhh+D";
+    const E: &str = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBGsr\
+        AYejl8Na5YrcgjE+D+HunXFO30mOycYxS0DXX1j++ySTPNVHszeOTItMBe8SI8cnPAs7ir1gWKujtL2CHe4=";
+    /// As `ssh-keygen -H` wrote them: 198.51.100.7, and the same with port 2222.
+    const HASHED: &str = "|1|DCS9Jd9gQDuzzt03JA6FlBSCovs=|Ok0DWTygGL5DQDCi6Np6K4GYWrY=";
+    const HASHED_PORT: &str = "|1|Y3sC+qtDQ/vI4oAOreM/QY7efgQ=|iter6t1oqfO69k0A/cZST1hqNco=";
+
+    fn blob(key: &str) -> Vec<u8> {
+        STANDARD.decode(key.split(' ').nth(1).unwrap()).unwrap()
+    }
+
+    fn judge(text: &str, address: &str, port: u16, key: &str) -> Verdict {
+        let mut known = Known::default();
+        known.add(Path::new("kh"), text, address, port);
+        known.judge(&blob(key))
+    }
+
+    /// The verdict in a letter: a word for each would hide the table.
+    fn letter(verdict: &Verdict) -> char {
+        match verdict {
+            Verdict::Known => 'k',
+            Verdict::Unknown(None) => 'u',
+            Verdict::Unknown(Some(_)) => 'a',
+            Verdict::Changed(_) => 'c',
+            Verdict::Revoked(_) => 'r',
+        }
+    }
+
+    #[test]
+    fn every_kind_of_line_is_read_as_openssh_reads_it() {
+        let table = [
+            // plain
+            (format!("198.51.100.7 {A}"), 22, A, 'k'),
+            (format!("198.51.100.7 {A}"), 22, B, 'c'),
+            (format!("198.51.100.8 {A}"), 22, A, 'u'),
+            (format!("198.51.100.70 {A}"), 22, A, 'u'),
+            (format!("app1,198.51.100.7 {A} a comment"), 22, A, 'k'),
+            (format!("  198.51.100.7  {A}"), 22, A, 'k'),
+            (
+                format!("198.51.100.7\t{}", A.replace(' ', "\t")),
+                22,
+                A,
+                'k',
+            ),
+            (format!("198.51.100.7 {A}\r"), 22, A, 'k'),
+            (format!("#198.51.100.7 {A}"), 22, A, 'u'),
+            (format!("# 198.51.100.7 {A}"), 22, A, 'u'),
+            (String::from("\n\n198.51.100.7"), 22, A, 'u'),
+            // ports
+            (format!("198.51.100.7 {A}"), 2222, A, 'u'),
+            (format!("[198.51.100.7]:2222 {A}"), 2222, A, 'k'),
+            (format!("[198.51.100.7]:2222 {A}"), 2223, A, 'u'),
+            (format!("[198.51.100.7]:2222 {A}"), 22, A, 'u'),
+            (format!("[198.51.100.7]:2222 {A}"), 2222, B, 'c'),
+            // hashed
+            (format!("{HASHED} {A}"), 22, A, 'k'),
+            (format!("{HASHED} {A}"), 22, B, 'c'),
+            (format!("{HASHED} {A}"), 2222, A, 'u'),
+            (format!("{HASHED_PORT} {A}"), 2222, A, 'k'),
+            (format!("{HASHED_PORT} {A}"), 22, A, 'u'),
+            (format!("|1|broken {A}"), 22, A, 'u'),
+            // patterns
+            (format!("198.51.100.* {A}"), 22, A, 'k'),
+            (format!("198.51.100.? {A}"), 22, A, 'k'),
+            (format!("198.51.100.?? {A}"), 22, A, 'u'),
+            (format!("* {A}"), 2222, A, 'k'),
+            (format!("198.51.100.*,!198.51.100.7 {A}"), 22, A, 'u'),
+            (format!("!198.51.100.7,198.51.100.* {A}"), 22, A, 'u'),
+            (format!("!198.51.100.8,198.51.100.* {A}"), 22, A, 'k'),
+            (format!("!198.51.100.8 {A}"), 22, A, 'u'),
+            // several keys, several kinds
+            (format!("198.51.100.7 {A}\n198.51.100.7 {B}"), 22, B, 'k'),
+            (format!("198.51.100.7 {E}\n198.51.100.7 {B}"), 22, A, 'c'),
+            (format!("198.51.100.7 {E}"), 22, A, 'c'),
+            (
+                String::from("198.51.100.7 ssh-new@example.com AAAA"),
+                22,
+                A,
+                'c',
+            ),
+            // markers
+            (format!("@revoked * {A}\n198.51.100.7 {A}"), 22, A, 'r'),
+            (format!("198.51.100.7 {A}\n@revoked * {A}"), 22, A, 'r'),
+            (format!("@revoked * {A}"), 22, B, 'u'),
+            (format!("@revoked\t198.51.100.7\t{A}"), 22, A, 'r'),
+            (
+                format!("@revoked 198.51.100.8 {A}\n198.51.100.7 {A}"),
+                22,
+                A,
+                'k',
+            ),
+            (format!("@cert-authority 198.51.100.* {A}"), 22, A, 'a'),
+            (
+                format!("@cert-authority * {A}\n198.51.100.7 {B}"),
+                22,
+                B,
+                'k',
+            ),
+            (format!("@something 198.51.100.7 {A}"), 22, A, 'u'),
+        ];
+        for (text, port, key, expected) in table {
+            let verdict = judge(&text, "198.51.100.7", port, key);
+            assert_eq!(
+                letter(&verdict),
+                expected,
+                "{text:?} port {port}: {verdict:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_ipv6_address_is_looked_up_with_and_without_port() {
+        let plain = format!("2001:DB8::7 {A}");
+        assert_eq!(judge(&plain, "2001:db8::7", 22, A), Verdict::Known);
+        let port = format!("[2001:db8::7]:2222 {A}");
+        assert_eq!(judge(&port, "2001:db8::7", 2222, A), Verdict::Known);
+    }
+
+    #[test]
+    fn what_was_expected_is_named_with_its_line() {
+        let text = format!("# mine\n198.51.100.7 {A}\n198.51.100.7 {E}\n");
+        assert_eq!(
+            judge(&text, "198.51.100.7", 22, B),
+            Verdict::Changed(vec![
+                "SHA256:68ptuoCi72wzuBUWyhPcF7QO9Pj1UIU0KSD0fb6etoc (ssh-ed25519, kh:2)".into(),
+                "SHA256:V1Igb3LOKtID3Vo03EEaKb7ELdxDvlmDlwl9cIUB5Gk (ecdsa-sha2-nistp256, kh:3)"
+                    .into(),
+            ])
+        );
+    }
+
+    #[test]
+    fn a_missing_file_says_nothing_and_an_unreadable_one_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = dir.path().join("missing");
+        let known = Known::read(&[missing], "198.51.100.7", 22).unwrap();
+        assert_eq!(known, Known::default());
+        // A directory can't be read as a file, by root neither.
+        let folder = dir.path().to_owned();
+        let (path, _) = Known::read(std::slice::from_ref(&folder), "198.51.100.7", 22).unwrap_err();
+        assert_eq!(path, folder);
+    }
+
+    #[test]
+    fn many_stars_end_in_time() {
+        let pattern = "*a".repeat(200);
+        assert!(!glob(pattern.as_bytes(), "a".repeat(150).as_bytes()));
+    }
+}

@@ -8,18 +8,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use russh::client::Handle;
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect, Sig, client};
+use russh::{ChannelMsg, ChannelWriteHalf, Disconnect, Sig, client};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{Receiver, UnboundedSender};
 use tokio::time::timeout;
 
 use super::connect::{Handler, Said};
 use super::error::{Error, Fault, Stage};
+use super::output::Output;
 
 /// Commands at once on one connection. sshd refuses the eleventh (MaxSessions).
 const AT_ONCE: usize = 8;
-/// A line longer than this (bytes) is passed on in pieces.
-const LONGEST_LINE: usize = 64 * 1024;
 /// How long to wait for a goodbye to be sent.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -225,13 +224,13 @@ impl Session {
             Err(_) => return Err(self.lost()),
         };
         self.execs.fetch_add(1, Ordering::Relaxed);
-        channel.exec(true, command).await.map_err(|_| self.lost())?;
-        let (mut output, feed) = channel.split();
-        let mut feed = Feed(Some(feed));
+        let (mut output, channel) = channel.split();
+        let mut feed = Feed(Some(channel));
+        feed.exec(command).await.map_err(|_| self.lost())?;
 
         let mut end = End::default();
-        let mut stdout = Sink::new(lines.clone());
-        let mut stderr = Sink::new(lines);
+        let mut stdout = Output::new(lines.clone());
+        let mut stderr = Output::new(lines);
         {
             let mut feeding = pin!(feed.all(input));
             let mut fed = false;
@@ -305,6 +304,13 @@ fn name(signal: &Sig) -> String {
 struct Feed(Option<ChannelWriteHalf<client::Msg>>);
 
 impl Feed {
+    async fn exec(&self, command: String) -> Result<(), russh::Error> {
+        match &self.0 {
+            Some(channel) => channel.exec(true, command).await,
+            None => Ok(()),
+        }
+    }
+
     /// Sends all input. That the command doesn't take it is for its status to say.
     async fn all(&self, input: Input) -> io::Result<()> {
         let Some(channel) = &self.0 else {
@@ -340,58 +346,5 @@ impl Drop for Feed {
                 let _ = timeout(GOODBYE, channel.close()).await;
             });
         }
-    }
-}
-
-/// Collects output, and passes its lines on as they end.
-struct Sink {
-    all: Vec<u8>,
-    passed: usize,
-    lines: Option<UnboundedSender<String>>,
-}
-
-impl Sink {
-    fn new(lines: Option<UnboundedSender<String>>) -> Self {
-        Self {
-            all: Vec::new(),
-            passed: 0,
-            lines,
-        }
-    }
-
-    fn take(&mut self, data: &[u8]) {
-        let mut searched = self.all.len();
-        self.all.extend_from_slice(data);
-        if self.lines.is_none() {
-            return;
-        }
-        while let Some(found) = self.all[searched..].iter().position(|byte| *byte == b'\n') {
-            let end = searched + found;
-            self.pass(end);
-            self.passed = end + 1;
-            searched = end + 1;
-        }
-        if self.all.len() - self.passed > LONGEST_LINE {
-            let end = self.all.len();
-            self.pass(end);
-            self.passed = end;
-        }
-    }
-
-    fn pass(&mut self, end: usize) {
-        let line = &self.all[self.passed..end];
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if let Some(lines) = &self.lines {
-            // Nobody listens any more: the output is still collected.
-            let _ = lines.send(String::from_utf8_lossy(line).into_owned());
-        }
-    }
-
-    fn end(mut self) -> Vec<u8> {
-        let end = self.all.len();
-        if self.passed < end {
-            self.pass(end);
-        }
-        self.all
     }
 }
