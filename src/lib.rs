@@ -14,3 +14,4 @@ pub mod event;
 pub mod resource;
 pub mod shell;
 pub mod site;
+pub mod ssh;
