@@ -11,5 +11,7 @@
 //! ARCHITECTURE.md describes the rooms and what each may touch.
 
 pub mod event;
+pub mod input;
+pub mod playbook;
 pub mod shell;
 pub mod site;
