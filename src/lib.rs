@@ -11,6 +11,8 @@
 //! ARCHITECTURE.md describes the rooms and what each may touch.
 
 pub mod event;
+pub mod input;
+pub mod playbook;
 pub mod resource;
 pub mod shell;
 pub mod site;
