@@ -11,5 +11,6 @@
 //! ARCHITECTURE.md describes the rooms and what each may touch.
 
 pub mod event;
+pub mod report;
 pub mod shell;
 pub mod site;
