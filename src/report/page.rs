@@ -83,6 +83,11 @@ impl Row {
             .sum()
     }
 
+    /// Whether the last piece is this text.
+    pub(super) fn ends_with(&self, text: &str) -> bool {
+        self.pieces.last().is_some_and(|(_, last)| last == text)
+    }
+
     fn write(&self, colour: bool, to: &mut String) {
         let last = self
             .pieces
