@@ -13,3 +13,4 @@
 pub mod event;
 pub mod shell;
 pub mod site;
+pub mod vantage;
