@@ -18,3 +18,4 @@ pub mod resource;
 pub mod shell;
 pub mod site;
 pub mod ssh;
+pub mod vantage;
