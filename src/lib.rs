@@ -18,4 +18,5 @@ pub mod resource;
 pub mod shell;
 pub mod site;
 pub mod ssh;
+pub mod step;
 pub mod vantage;

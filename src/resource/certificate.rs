@@ -97,7 +97,10 @@ fn names_and_end(pem: &[u8]) -> Option<(Vec<String>, u64)> {
         })
         .collect();
     names.sort();
-    Some((names, u64::try_from(cert.validity().not_after.timestamp()).ok()?))
+    Some((
+        names,
+        u64::try_from(cert.validity().not_after.timestamp()).ok()?,
+    ))
 }
 
 impl Resource for Certificate {
@@ -108,8 +111,14 @@ impl Resource for Certificate {
     fn facts(&self) -> Vec<Fact> {
         vec![
             Fact::Docker,
-            Fact::File { path: chain(&self.name), content: Reveal::Always },
-            Fact::File { path: self.renewal(), content: Reveal::Always },
+            Fact::File {
+                path: chain(&self.name),
+                content: Reveal::Always,
+            },
+            Fact::File {
+                path: self.renewal(),
+                content: Reveal::Always,
+            },
         ]
     }
 
@@ -118,7 +127,9 @@ impl Resource for Certificate {
             return Ok(unknown("docker"));
         }
         let path = chain(&self.name);
-        let Some(file) = seen.file(&path)? else { return Ok(differs("missing")) };
+        let Some(file) = seen.file(&path)? else {
+            return Ok(differs("missing"));
+        };
         let pem = file.content.as_deref().unwrap_or_default();
         let Some((names, end)) = names_and_end(pem) else {
             return Err(Unreadable {
@@ -139,7 +150,10 @@ impl Resource for Certificate {
         let renewal = seen.text(&self.renewal())?.unwrap_or_default();
         let server = renewal
             .lines()
-            .find_map(|line| line.strip_prefix("server").map(|rest| rest.trim_start_matches([' ', '='])))
+            .find_map(|line| {
+                line.strip_prefix("server")
+                    .map(|rest| rest.trim_start_matches([' ', '=']))
+            })
             .unwrap_or("nobody that is known");
         if server.trim() != self.directory {
             what.push(format!("from {} → {}", server.trim(), self.directory));
@@ -153,14 +167,20 @@ impl Resource for Certificate {
     fn converge(&self, seen: &Observed) -> Vec<Op> {
         let rehearse = self.issue().arg("--dry-run");
         let mut issue = self.issue();
-        if seen.file(&chain(&self.name)).is_ok_and(|file| file.is_some()) {
+        if seen
+            .file(&chain(&self.name))
+            .is_ok_and(|file| file.is_some())
+        {
             // There is one already that certbot would rather keep.
             issue = issue.args(["--force-renewal", "--renew-with-new-domains"]);
         }
         vec![
             Op::run("rehearse the certificate", rehearse).long(),
-            Op::run(format!("get the certificate for {}", self.domains.join(", ")), issue).long(),
+            Op::run(
+                format!("get the certificate for {}", self.domains.join(", ")),
+                issue,
+            )
+            .long(),
         ]
     }
 }
-

@@ -34,7 +34,9 @@ impl Resource for Project {
     }
 
     fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {
-        let Some(docker) = seen.docker()? else { return Ok(unknown("docker")) };
+        let Some(docker) = seen.docker()? else {
+            return Ok(unknown("docker"));
+        };
         let Some(container) = docker.container(&self.container) else {
             return Ok(differs("missing"));
         };

@@ -174,15 +174,21 @@ pub struct Image {
 impl Docker {
     /// The container with this name.
     pub fn container(&self, name: &str) -> Option<&Container> {
-        self.containers.iter().find(|c| c.names.iter().any(|n| n.trim_start_matches('/') == name))
+        self.containers
+            .iter()
+            .find(|c| c.names.iter().any(|n| n.trim_start_matches('/') == name))
     }
 
     /// The image with this reference.
     pub fn image(&self, reference: &str) -> Option<&Image> {
         let named = |names: &Option<Vec<String>>| {
-            names.as_ref().is_some_and(|names| names.iter().any(|name| name == reference))
+            names
+                .as_ref()
+                .is_some_and(|names| names.iter().any(|name| name == reference))
         };
-        self.images.iter().find(|image| named(&image.repo_tags) || named(&image.repo_digests))
+        self.images
+            .iter()
+            .find(|image| named(&image.repo_tags) || named(&image.repo_digests))
     }
 
     /// The subnets of all networks, in order and without repetition.
@@ -224,7 +230,10 @@ impl Observed {
         if self.read.contains(key) {
             return Ok(());
         }
-        Err(Unreadable { fact: key.to_owned(), why: "was not read on this host".to_owned() })
+        Err(Unreadable {
+            fact: key.to_owned(),
+            why: "was not read on this host".to_owned(),
+        })
     }
 
     /// The installed version of a package.
@@ -252,10 +261,13 @@ impl Observed {
     /// # Errors
     /// If it was not read.
     pub fn file(&self, path: &str) -> Result<Option<&File>, Unreadable> {
-        self.files.get(path).map(Option::as_ref).ok_or_else(|| Unreadable {
-            fact: format!("file {path}"),
-            why: "was not read on this host".to_owned(),
-        })
+        self.files
+            .get(path)
+            .map(Option::as_ref)
+            .ok_or_else(|| Unreadable {
+                fact: format!("file {path}"),
+                why: "was not read on this host".to_owned(),
+            })
     }
 
     /// A file's content as text, or `None` if there is no such file.
@@ -263,11 +275,20 @@ impl Observed {
     /// # Errors
     /// If it was not read, isn't a regular file or isn't UTF-8.
     pub fn text(&self, path: &str) -> Result<Option<String>, Unreadable> {
-        let Some(file) = self.file(path)? else { return Ok(None) };
-        let unreadable =
-            |why: &str| Unreadable { fact: format!("file {path}"), why: why.to_owned() };
-        let bytes = file.content.clone().ok_or_else(|| unreadable("is not a regular file"))?;
-        String::from_utf8(bytes).map(Some).map_err(|_| unreadable("is not UTF-8 text"))
+        let Some(file) = self.file(path)? else {
+            return Ok(None);
+        };
+        let unreadable = |why: &str| Unreadable {
+            fact: format!("file {path}"),
+            why: why.to_owned(),
+        };
+        let bytes = file
+            .content
+            .clone()
+            .ok_or_else(|| unreadable("is not a regular file"))?;
+        String::from_utf8(bytes)
+            .map(Some)
+            .map_err(|_| unreadable("is not UTF-8 text"))
     }
 
     /// Docker's objects, or `None` where there is no Docker.
@@ -293,9 +314,11 @@ impl Observed {
     /// # Errors
     /// If it was not run.
     pub fn sh(&self, script: Script, args: &[String]) -> Result<&Printed, Unreadable> {
-        self.printed.get(&(script, args.to_vec())).ok_or_else(|| Unreadable {
-            fact: "a script's output".to_owned(),
-            why: "was not read on this host".to_owned(),
-        })
+        self.printed
+            .get(&(script, args.to_vec()))
+            .ok_or_else(|| Unreadable {
+                fact: "a script's output".to_owned(),
+                why: "was not read on this host".to_owned(),
+            })
     }
 }

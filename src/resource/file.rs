@@ -82,7 +82,10 @@ impl Resource for File {
             Body::Text(_) => Reveal::Unless(sha256(self.bytes())),
             Body::Secret(_) => Reveal::Never,
         };
-        vec![Fact::File { path: self.path.clone(), content }]
+        vec![Fact::File {
+            path: self.path.clone(),
+            content,
+        }]
     }
 
     fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {
@@ -91,7 +94,10 @@ impl Resource for File {
                 Body::Text(text) => line_diff("", text),
                 Body::Secret(_) => Vec::new(),
             };
-            return Ok(State::Differs { what: "missing".to_owned(), lines });
+            return Ok(State::Differs {
+                what: "missing".to_owned(),
+                lines,
+            });
         };
         if !file.kind.starts_with("regular") {
             return Ok(differs(format!("is a {}, not a file", file.kind)));
@@ -116,7 +122,10 @@ impl Resource for File {
         if what.is_empty() {
             return Ok(State::InSync);
         }
-        Ok(State::Differs { what: what.join(", "), lines })
+        Ok(State::Differs {
+            what: what.join(", "),
+            lines,
+        })
     }
 
     fn converge(&self, _: &Observed) -> Vec<Op> {
@@ -148,7 +157,10 @@ pub struct Directory {
 impl Directory {
     /// A directory of root's with these permission bits.
     pub fn new(path: impl Into<String>, mode: u32) -> Self {
-        Self { path: path.into(), mode }
+        Self {
+            path: path.into(),
+            mode,
+        }
     }
 }
 
@@ -158,7 +170,10 @@ impl Resource for Directory {
     }
 
     fn facts(&self) -> Vec<Fact> {
-        vec![Fact::File { path: self.path.clone(), content: Reveal::Never }]
+        vec![Fact::File {
+            path: self.path.clone(),
+            content: Reveal::Never,
+        }]
     }
 
     fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {
@@ -178,8 +193,9 @@ impl Resource for Directory {
 
     fn converge(&self, _: &Observed) -> Vec<Op> {
         let mode = format!("{:o}", self.mode);
-        let cmd = Cmd::new("install")
-            .args(["-d", "-o", "root", "-g", "root", "-m", &mode, "--", &self.path]);
+        let cmd = Cmd::new("install").args([
+            "-d", "-o", "root", "-g", "root", "-m", &mode, "--", &self.path,
+        ]);
         vec![Op::run(format!("make {}", self.path), cmd)]
     }
 }

@@ -52,7 +52,10 @@ impl Gather {
                 Fact::Sh(script, args) => gather.scripts.push((script, args)),
             }
         }
-        gather.files = files.into_iter().map(|(p, r)| (p, r.into_iter().collect())).collect();
+        gather.files = files
+            .into_iter()
+            .map(|(p, r)| (p, r.into_iter().collect()))
+            .collect();
         gather
     }
 
@@ -61,13 +64,27 @@ impl Gather {
         let mut body = String::new();
         if !self.packages.is_empty() {
             let cmd = Cmd::new("dpkg-query")
-                .args(["-W", "-f", "${Package}\\t${db:Status-Status}\\t${Version}\\n", "--"])
+                .args([
+                    "-W",
+                    "-f",
+                    "${Package}\\t${db:Status-Status}\\t${Version}\\n",
+                    "--",
+                ])
                 .args(self.packages.iter().cloned());
-            self.section(&mut body, "packages", &format!("{} 2>/dev/null", cmd.to_shell()));
+            self.section(
+                &mut body,
+                "packages",
+                &format!("{} 2>/dev/null", cmd.to_shell()),
+            );
         }
         if !self.units.is_empty() {
             let cmd = Cmd::new("systemctl")
-                .args(["show", "-p", "LoadState,ActiveState,UnitFileState,NeedDaemonReload", "--"])
+                .args([
+                    "show",
+                    "-p",
+                    "LoadState,ActiveState,UnitFileState,NeedDaemonReload",
+                    "--",
+                ])
                 .args(self.units.iter().cloned());
             self.section(&mut body, "units", &cmd.to_shell());
         }
@@ -84,7 +101,8 @@ impl Gather {
                 Family::V4 => ("rules4", "iptables-save"),
                 Family::V6 => ("rules6", "ip6tables-save"),
             };
-            let cmd = format!("if command -v {tool} >/dev/null; then {tool} -t filter; else false; fi");
+            let cmd =
+                format!("if command -v {tool} >/dev/null; then {tool} -t filter; else false; fi");
             self.section(&mut body, name, &cmd);
         }
         if self.docker {
@@ -125,15 +143,22 @@ impl Gather {
         if !self.packages.is_empty() {
             let (status, text) = section("packages")?;
             if *status > 1 {
-                return Err(unreadable("packages", format!("dpkg-query ended with {status}")));
+                return Err(unreadable(
+                    "packages",
+                    format!("dpkg-query ended with {status}"),
+                ));
             }
             seen.packages = packages(text);
-            seen.read.extend(self.packages.iter().map(|name| format!("package {name}")));
+            seen.read
+                .extend(self.packages.iter().map(|name| format!("package {name}")));
         }
         if !self.units.is_empty() {
             let (status, text) = section("units")?;
             if *status != 0 {
-                return Err(unreadable("units", format!("systemctl show ended with {status}")));
+                return Err(unreadable(
+                    "units",
+                    format!("systemctl show ended with {status}"),
+                ));
             }
             seen.units = units(&self.units, text)?;
         }
@@ -142,7 +167,11 @@ impl Gather {
             seen.files = self.parse_files(text)?;
         }
         for family in &self.rules {
-            let name = if *family == Family::V4 { "rules4" } else { "rules6" };
+            let name = if *family == Family::V4 {
+                "rules4"
+            } else {
+                "rules6"
+            };
             let (status, text) = section(name)?;
             if *status == 0 {
                 seen.rules.insert(*family, text.clone());
@@ -157,7 +186,10 @@ impl Gather {
                 other => {
                     return Err(unreadable(
                         "docker",
-                        format!("its API could not be asked (status {other}): {}", text.trim()),
+                        format!(
+                            "its API could not be asked (status {other}): {}",
+                            text.trim()
+                        ),
                     ));
                 }
             };
@@ -166,7 +198,13 @@ impl Gather {
         for (at, key) in self.scripts.iter().enumerate() {
             let (status, text) = section(&format!("sh{at}"))?;
             let text = text.trim_end_matches('\n').to_owned();
-            seen.printed.insert(key.clone(), Printed { status: *status, text });
+            seen.printed.insert(
+                key.clone(),
+                Printed {
+                    status: *status,
+                    text,
+                },
+            );
         }
         Ok(seen)
     }
@@ -209,15 +247,20 @@ impl Gather {
     }
 
     fn parse_files(&self, text: &str) -> Result<BTreeMap<String, Option<File>>, Unreadable> {
-        let mut files: BTreeMap<String, Option<File>> =
-            self.files.iter().map(|(path, _)| (path.clone(), None)).collect();
+        let mut files: BTreeMap<String, Option<File>> = self
+            .files
+            .iter()
+            .map(|(path, _)| (path.clone(), None))
+            .collect();
         for line in text.lines().filter(|line| !line.is_empty()) {
             let bad = || unreadable("files", format!("unexpected line {line:?}"));
             let (kind, rest) = line.split_once(' ').ok_or_else(bad)?;
             match kind {
                 "stat" => {
                     let fields: Vec<&str> = rest.splitn(4, '|').collect();
-                    let [kind, mode, owner, path] = fields.as_slice() else { return Err(bad()) };
+                    let [kind, mode, owner, path] = fields.as_slice() else {
+                        return Err(bad());
+                    };
                     let mode = u32::from_str_radix(mode, 8).map_err(|_| bad())?;
                     let file = File {
                         kind: (*kind).to_owned(),
@@ -245,8 +288,14 @@ impl Gather {
             }
         }
         for (path, file) in &files {
-            if file.as_ref().is_some_and(|f| f.kind.starts_with("regular") && f.sha256.is_none()) {
-                return Err(unreadable(&format!("file {path}"), "exists but can't be read"));
+            if file
+                .as_ref()
+                .is_some_and(|f| f.kind.starts_with("regular") && f.sha256.is_none())
+            {
+                return Err(unreadable(
+                    &format!("file {path}"),
+                    "exists but can't be read",
+                ));
             }
         }
         Ok(files)
@@ -254,7 +303,10 @@ impl Gather {
 }
 
 fn unreadable(fact: &str, why: impl Into<String>) -> Unreadable {
-    Unreadable { fact: fact.to_owned(), why: why.into() }
+    Unreadable {
+        fact: fact.to_owned(),
+        why: why.into(),
+    }
 }
 
 /// A script of ours in a subshell with its arguments as `$1`, `$2`, …
@@ -298,11 +350,18 @@ fn packages(text: &str) -> BTreeMap<String, String> {
 }
 
 fn units(names: &[String], text: &str) -> Result<BTreeMap<String, Unit>, Unreadable> {
-    let blocks: Vec<&str> = text.split("\n\n").filter(|block| !block.trim().is_empty()).collect();
+    let blocks: Vec<&str> = text
+        .split("\n\n")
+        .filter(|block| !block.trim().is_empty())
+        .collect();
     if blocks.len() != names.len() {
         return Err(unreadable(
             "units",
-            format!("asked systemd for {} units, it answered for {}", names.len(), blocks.len()),
+            format!(
+                "asked systemd for {} units, it answered for {}",
+                names.len(),
+                blocks.len()
+            ),
         ));
     }
     let mut units = BTreeMap::new();
@@ -325,7 +384,9 @@ fn units(names: &[String], text: &str) -> Result<BTreeMap<String, Unit>, Unreada
 fn docker(text: &str) -> Result<Docker, Unreadable> {
     let mut answers = text.lines().filter(|line| !line.trim().is_empty());
     let mut next = |what: &str| {
-        answers.next().ok_or_else(|| unreadable("docker", format!("its API gave no {what}")))
+        answers
+            .next()
+            .ok_or_else(|| unreadable("docker", format!("its API gave no {what}")))
     };
     let bad = |what: &str| {
         let what = what.to_owned();
@@ -334,5 +395,9 @@ fn docker(text: &str) -> Result<Docker, Unreadable> {
     let containers = serde_json::from_str(next("containers")?).map_err(bad("containers"))?;
     let networks = serde_json::from_str(next("networks")?).map_err(bad("networks"))?;
     let images = serde_json::from_str(next("images")?).map_err(bad("images"))?;
-    Ok(Docker { containers, networks, images })
+    Ok(Docker {
+        containers,
+        networks,
+        images,
+    })
 }

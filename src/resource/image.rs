@@ -15,12 +15,18 @@ pub struct Image {
 impl Image {
     /// Pulled from its registry.
     pub fn pulled(reference: impl Into<String>) -> Self {
-        Self { reference: reference.into(), context: None }
+        Self {
+            reference: reference.into(),
+            context: None,
+        }
     }
 
     /// Built on the host; the reference's tag says from what.
     pub fn built(reference: impl Into<String>, context: Context) -> Self {
-        Self { reference: reference.into(), context: Some(context) }
+        Self {
+            reference: reference.into(),
+            context: Some(context),
+        }
     }
 }
 
@@ -34,7 +40,9 @@ impl Resource for Image {
     }
 
     fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {
-        let Some(docker) = seen.docker()? else { return Ok(unknown("docker")) };
+        let Some(docker) = seen.docker()? else {
+            return Ok(unknown("docker"));
+        };
         Ok(match docker.image(&self.reference) {
             Some(_) => State::InSync,
             None if self.context.is_some() => differs("not built"),

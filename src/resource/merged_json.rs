@@ -26,12 +26,20 @@ impl MergedJson {
         check: Cmd,
         pending: impl Into<String>,
     ) -> Self {
-        Self { path: path.into(), keys, check, pending: pending.into() }
+        Self {
+            path: path.into(),
+            keys,
+            check,
+            pending: pending.into(),
+        }
     }
 
     fn merged(&self, old: &str) -> Result<String, serde_json::Error> {
-        let mut object: Map<String, Value> =
-            if old.trim().is_empty() { Map::new() } else { serde_json::from_str(old)? };
+        let mut object: Map<String, Value> = if old.trim().is_empty() {
+            Map::new()
+        } else {
+            serde_json::from_str(old)?
+        };
         let before = object.clone();
         add_missing(&mut object, &self.keys);
         if object == before {
@@ -60,7 +68,10 @@ impl Resource for MergedJson {
     }
 
     fn facts(&self) -> Vec<Fact> {
-        vec![Fact::File { path: self.path.clone(), content: Reveal::Always }]
+        vec![Fact::File {
+            path: self.path.clone(),
+            content: Reveal::Always,
+        }]
     }
 
     fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {
@@ -72,7 +83,12 @@ impl Resource for MergedJson {
             },
             Ok(new) if Some(&new) == old.as_ref() => State::InSync,
             Ok(new) => State::Differs {
-                what: if old.is_some() { "keys missing" } else { "missing" }.to_owned(),
+                what: if old.is_some() {
+                    "keys missing"
+                } else {
+                    "missing"
+                }
+                .to_owned(),
                 lines: line_diff(old.as_deref().unwrap_or_default(), &new),
             },
         })
@@ -80,7 +96,9 @@ impl Resource for MergedJson {
 
     fn converge(&self, seen: &Observed) -> Vec<Op> {
         let old = seen.text(&self.path).ok().flatten().unwrap_or_default();
-        let Ok(new) = self.merged(&old) else { return Vec::new() };
+        let Ok(new) = self.merged(&old) else {
+            return Vec::new();
+        };
         vec![Op {
             what: format!("write {}", self.path),
             action: Action::Put {
@@ -106,7 +124,9 @@ mod tests {
         }) else {
             unreachable!()
         };
-        MergedJson::new("/x", keys, Cmd::new("true"), "m").merged(old).unwrap()
+        MergedJson::new("/x", keys, Cmd::new("true"), "m")
+            .merged(old)
+            .unwrap()
     }
 
     #[test]
@@ -116,7 +136,10 @@ mod tests {
         ))
         .unwrap();
         assert_eq!(new["registry-mirrors"][0], "http://m");
-        assert_eq!(new["log-opts"], serde_json::json!({"max-size": "1g", "max-file": "3"}));
+        assert_eq!(
+            new["log-opts"],
+            serde_json::json!({"max-size": "1g", "max-file": "3"})
+        );
         assert_eq!(new["live-restore"], true);
     }
 

@@ -61,16 +61,26 @@ pub trait Resource: fmt::Debug + Send + Sync {
 
     /// What closes the gap. Called only when [`Resource::compare`] says `Differs`.
     fn converge(&self, seen: &Observed) -> Vec<Op>;
+
+    /// Whether closing the gap could cut the operator off, so that it is done under a guard.
+    fn guarded(&self) -> bool {
+        false
+    }
 }
 
 /// "Not as it should be", with no text to compare.
 pub fn differs(what: impl Into<String>) -> State {
-    State::Differs { what: what.into(), lines: Vec::new() }
+    State::Differs {
+        what: what.into(),
+        lines: Vec::new(),
+    }
 }
 
 /// "Can't be known before that step has run."
 pub fn unknown(until: &str) -> State {
-    State::Unknown { until: until.to_owned() }
+    State::Unknown {
+        until: until.to_owned(),
+    }
 }
 
 /// A difference of two texts, with two lines of context around each change.

@@ -26,7 +26,11 @@ pub struct Nginx {
 
 impl Nginx {
     fn wanted(&self, seen: &Observed) -> Result<&str, Unreadable> {
-        Ok(if seen.file(&self.certificate)?.is_some() { &self.full } else { &self.http_only })
+        Ok(if seen.file(&self.certificate)?.is_some() {
+            &self.full
+        } else {
+            &self.http_only
+        })
     }
 }
 
@@ -41,7 +45,10 @@ impl Resource for Nginx {
                 path: self.path.clone(),
                 content: Reveal::Unless(sha256(&self.full)),
             },
-            Fact::File { path: self.certificate.clone(), content: Reveal::Never },
+            Fact::File {
+                path: self.certificate.clone(),
+                content: Reveal::Never,
+            },
         ]
     }
 
@@ -49,15 +56,20 @@ impl Resource for Nginx {
         let wanted = self.wanted(seen)?;
         let Some(file) = seen.file(&self.path)? else {
             let what = "missing".to_owned();
-            return Ok(State::Differs { what, lines: line_diff("", wanted) });
+            return Ok(State::Differs {
+                what,
+                lines: line_diff("", wanted),
+            });
         };
         let same = file.sha256.as_deref() == Some(sha256(wanted).as_str());
-        let old = file.content.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+        let old = file
+            .content
+            .as_deref()
+            .map(String::from_utf8_lossy)
+            .unwrap_or_default();
         Ok(match (same, file.mode, file.owner.as_str()) {
             (true, 0o644, "root:root") => State::InSync,
-            (true, mode, owner) => {
-                super::differs(format!("{owner} {mode:04o} → root:root 0644"))
-            }
+            (true, mode, owner) => super::differs(format!("{owner} {mode:04o} → root:root 0644")),
             (false, ..) => State::Differs {
                 what: "content differs".to_owned(),
                 lines: line_diff(&old, wanted),
@@ -66,7 +78,9 @@ impl Resource for Nginx {
     }
 
     fn converge(&self, seen: &Observed) -> Vec<Op> {
-        let Ok(text) = self.wanted(seen) else { return Vec::new() };
+        let Ok(text) = self.wanted(seen) else {
+            return Vec::new();
+        };
         vec![Op {
             what: format!("test and write {}", self.path),
             action: Action::Put {

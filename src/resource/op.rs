@@ -81,7 +81,11 @@ impl Op {
     pub fn run(what: impl Into<String>, cmd: Cmd) -> Self {
         Self {
             what: what.into(),
-            action: Action::Run { cmd, input: Content::Empty, limit: SHORT },
+            action: Action::Run {
+                cmd,
+                input: Content::Empty,
+                limit: SHORT,
+            },
         }
     }
 

@@ -21,7 +21,11 @@ pub struct Pending {
 impl Pending {
     /// `what` ("restart docker") is done by `cmd` while the marker file is there.
     pub fn new(what: impl Into<String>, marker: impl Into<String>, cmd: Cmd) -> Self {
-        Self { what: what.into(), marker: marker.into(), cmd }
+        Self {
+            what: what.into(),
+            marker: marker.into(),
+            cmd,
+        }
     }
 }
 
@@ -31,7 +35,10 @@ impl Resource for Pending {
     }
 
     fn facts(&self) -> Vec<Fact> {
-        vec![Fact::File { path: self.marker.clone(), content: Reveal::Never }]
+        vec![Fact::File {
+            path: self.marker.clone(),
+            content: Reveal::Never,
+        }]
     }
 
     fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {

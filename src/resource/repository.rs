@@ -29,8 +29,14 @@ impl Resource for DockerRepository {
     fn facts(&self) -> Vec<Fact> {
         vec![
             Fact::Sh(OS, Vec::new()),
-            Fact::File { path: KEY.to_owned(), content: Reveal::Never },
-            Fact::File { path: SOURCES.to_owned(), content: Reveal::Always },
+            Fact::File {
+                path: KEY.to_owned(),
+                content: Reveal::Never,
+            },
+            Fact::File {
+                path: SOURCES.to_owned(),
+                content: Reveal::Always,
+            },
         ]
     }
 
@@ -42,11 +48,16 @@ impl Resource for DockerRepository {
             return Ok(State::InSync);
         }
         let what = if old.is_some() { "differs" } else { "missing" }.to_owned();
-        Ok(State::Differs { what, lines: line_diff(old.as_deref().unwrap_or_default(), &new) })
+        Ok(State::Differs {
+            what,
+            lines: line_diff(old.as_deref().unwrap_or_default(), &new),
+        })
     }
 
     fn converge(&self, seen: &Observed) -> Vec<Op> {
-        let Ok(os) = Os::of(seen) else { return Vec::new() };
+        let Ok(os) = Os::of(seen) else {
+            return Vec::new();
+        };
         let url = format!("https://download.docker.com/linux/{}/gpg", os.id);
         vec![
             Op::script("fetch Docker's signing key", FETCH, [url, KEY.to_owned()]),

@@ -30,7 +30,12 @@ impl Os {
         let mut fields = printed.text.split('|').map(str::to_owned);
         match (fields.next(), fields.next(), fields.next(), fields.next()) {
             (Some(id), Some(version), Some(codename), Some(architecture)) if !id.is_empty() => {
-                Ok(Self { id, version, codename, architecture })
+                Ok(Self {
+                    id,
+                    version,
+                    codename,
+                    architecture,
+                })
             }
             _ => Err(Unreadable {
                 fact: "the operating system".to_owned(),
@@ -53,7 +58,9 @@ pub struct Requirement {
 
 impl std::fmt::Debug for Requirement {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Requirement").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Requirement")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -64,7 +71,12 @@ impl Requirement {
         facts: Vec<Fact>,
         judge: impl Fn(&Observed) -> Result<State, Unreadable> + Send + Sync + 'static,
     ) -> Self {
-        Self { id: id.into(), facts, judge: Box::new(judge), wait: None }
+        Self {
+            id: id.into(),
+            facts,
+            judge: Box::new(judge),
+            wait: None,
+        }
     }
 
     /// If it doesn't hold yet it may soon: this waits for it.

@@ -23,7 +23,12 @@ impl Task {
         ops: Vec<Op>,
     ) -> Self {
         let fingerprint = format!("{}\n", sha256(depends));
-        Self { name: name.into(), receipt: receipt.into(), fingerprint, ops }
+        Self {
+            name: name.into(),
+            receipt: receipt.into(),
+            fingerprint,
+            ops,
+        }
     }
 }
 
@@ -34,7 +39,13 @@ impl Resource for Task {
 
     fn facts(&self) -> Vec<Fact> {
         let content = Reveal::Never;
-        vec![Fact::File { path: self.receipt.clone(), content }, Fact::Docker]
+        vec![
+            Fact::File {
+                path: self.receipt.clone(),
+                content,
+            },
+            Fact::Docker,
+        ]
     }
 
     fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {

@@ -41,7 +41,13 @@ pub struct Rule {
 
 impl Rule {
     fn family(&self) -> Option<Family> {
-        self.from.as_ref().map(|from| if from.contains(':') { Family::V6 } else { Family::V4 })
+        self.from.as_ref().map(|from| {
+            if from.contains(':') {
+                Family::V6
+            } else {
+                Family::V4
+            }
+        })
     }
 
     /// The arguments that add it.
@@ -50,7 +56,13 @@ impl Rule {
         if self.path == Path::Route {
             words.push("route");
         }
-        words.extend(["allow", "proto", "tcp", "from", self.from.as_deref().unwrap_or("any")]);
+        words.extend([
+            "allow",
+            "proto",
+            "tcp",
+            "from",
+            self.from.as_deref().unwrap_or("any"),
+        ]);
         words.extend(["to", "any", "port"]);
         let mut words: Vec<String> = words.into_iter().map(str::to_owned).collect();
         words.push(self.port.to_string());
@@ -59,7 +71,11 @@ impl Rule {
 
     /// The rule as `iptables-save` prints it.
     pub(super) fn live(&self, family: Family) -> String {
-        let (six, width) = if family == Family::V6 { ("6", 128) } else { ("", 32) };
+        let (six, width) = if family == Family::V6 {
+            ("6", 128)
+        } else {
+            ("", 32)
+        };
         let chain = match self.path {
             Path::Input => "input",
             Path::Route => "forward",
@@ -69,7 +85,10 @@ impl Rule {
             Some(net) if net.contains('/') => format!("-s {net} "),
             Some(host) => format!("-s {host}/{width} "),
         };
-        format!("-A ufw{six}-user-{chain} {source}-p tcp -m tcp --dport {} -j ACCEPT", self.port)
+        format!(
+            "-A ufw{six}-user-{chain} {source}-p tcp -m tcp --dport {} -j ACCEPT",
+            self.port
+        )
     }
 }
 
@@ -85,7 +104,11 @@ pub struct Rules {
 impl Rules {
     /// Rules that carry `owner` as their comment.
     pub fn new(owner: impl Into<String>, rules: Vec<Rule>) -> Self {
-        Self { owner: owner.into(), rules, ssh: false }
+        Self {
+            owner: owner.into(),
+            rules,
+            ssh: false,
+        }
     }
 
     /// Also lets in the port that we are connected through, whatever it is.
@@ -103,7 +126,14 @@ impl Rules {
                 fact: "the SSH port in use".to_owned(),
                 why: format!("SSH_CONNECTION on the server says {:?}", printed.text),
             })?;
-            wanted.insert(0, Rule { path: Path::Input, port, from: None });
+            wanted.insert(
+                0,
+                Rule {
+                    path: Path::Input,
+                    port,
+                    from: None,
+                },
+            );
         }
         wanted.dedup();
         Ok(wanted)
@@ -111,7 +141,9 @@ impl Rules {
 
     /// The rules that are missing, and those of ours that are stale.
     fn gap(&self, seen: &Observed) -> Result<Option<(Vec<Rule>, Vec<Rule>)>, Unreadable> {
-        let Some(four) = seen.text(USER_RULES)? else { return Ok(None) };
+        let Some(four) = seen.text(USER_RULES)? else {
+            return Ok(None);
+        };
         let six = seen.text(USER6_RULES)?.unwrap_or_default();
         let present: Vec<(Family, Rule, Option<String>)> = tuples(&four, Family::V4)
             .into_iter()
@@ -124,7 +156,9 @@ impl Rules {
                 Some(Family::V4) => &[Family::V4],
                 Some(Family::V6) => &[Family::V6],
             };
-            families.iter().all(|family| present.iter().any(|(f, r, _)| f == family && r == rule))
+            families
+                .iter()
+                .all(|family| present.iter().any(|(f, r, _)| f == family && r == rule))
         };
         let missing = wanted.iter().filter(|rule| !has(rule)).cloned().collect();
         let mut stale: Vec<Rule> = present
@@ -146,7 +180,10 @@ impl Resource for Rules {
     }
 
     fn facts(&self) -> Vec<Fact> {
-        let file = |path: &str| Fact::File { path: path.to_owned(), content: Reveal::Always };
+        let file = |path: &str| Fact::File {
+            path: path.to_owned(),
+            content: Reveal::Always,
+        };
         let mut facts = vec![file(USER_RULES), file(USER6_RULES)];
         if self.ssh {
             facts.push(Fact::Sh(SSH_PORT, Vec::new()));
@@ -155,7 +192,9 @@ impl Resource for Rules {
     }
 
     fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {
-        let Some((missing, stale)) = self.gap(seen)? else { return Ok(unknown("bootstrap")) };
+        let Some((missing, stale)) = self.gap(seen)? else {
+            return Ok(unknown("bootstrap"));
+        };
         if missing.is_empty() && stale.is_empty() {
             return Ok(State::InSync);
         }
@@ -165,15 +204,23 @@ impl Resource for Rules {
             .map(|rule| Line::Removed(show(rule)))
             .chain(missing.iter().map(|rule| Line::Added(show(rule))))
             .collect();
-        let what = format!("{} missing, {} no longer needed", missing.len(), stale.len());
+        let what = format!(
+            "{} missing, {} no longer needed",
+            missing.len(),
+            stale.len()
+        );
         Ok(State::Differs { what, lines })
     }
 
     fn converge(&self, seen: &Observed) -> Vec<Op> {
-        let Ok(Some((missing, stale))) = self.gap(seen) else { return Vec::new() };
+        let Ok(Some((missing, stale))) = self.gap(seen) else {
+            return Vec::new();
+        };
         let add = missing.iter().map(|rule| {
             let words = rule.arguments();
-            let cmd = Cmd::new("ufw").args(words.clone()).args(["comment", &self.owner]);
+            let cmd = Cmd::new("ufw")
+                .args(words.clone())
+                .args(["comment", &self.owner]);
             Op::run(format!("ufw {}", words.join(" ")), cmd)
         });
         let remove = stale.iter().map(|rule| {
@@ -189,6 +236,10 @@ impl Resource for Rules {
         });
         add.chain(remove).collect()
     }
+
+    fn guarded(&self) -> bool {
+        true
+    }
 }
 
 /// That ufw is on, refuses what no rule lets in, and holds IPv6 too.
@@ -201,8 +252,16 @@ impl Resource for Enabled {
     }
 
     fn facts(&self) -> Vec<Fact> {
-        let file = |path: &str| Fact::File { path: path.to_owned(), content: Reveal::Always };
-        vec![file(CONF), file(DEFAULTS), Fact::Rules(Family::V4), Fact::Rules(Family::V6)]
+        let file = |path: &str| Fact::File {
+            path: path.to_owned(),
+            content: Reveal::Always,
+        };
+        vec![
+            file(CONF),
+            file(DEFAULTS),
+            Fact::Rules(Family::V4),
+            Fact::Rules(Family::V6),
+        ]
     }
 
     fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {
@@ -221,7 +280,9 @@ impl Resource for Enabled {
         } else {
             let loaded = |family, chain: &str| -> Result<bool, Unreadable> {
                 let jump = format!("-A INPUT -j {chain}");
-                Ok(seen.rules(family)?.is_some_and(|rules| rules.lines().any(|l| l == jump)))
+                Ok(seen
+                    .rules(family)?
+                    .is_some_and(|rules| rules.lines().any(|l| l == jump)))
             };
             if !loaded(Family::V4, "ufw-before-input")? || !loaded(Family::V6, "ufw6-before-input")?
             {
@@ -246,12 +307,19 @@ impl Resource for Enabled {
         };
         vec![Op::run("deny incoming connections by default", deny), load]
     }
+
+    fn guarded(&self) -> bool {
+        true
+    }
 }
 
 /// Settings of ufw under which our rules would not hold.
 fn unfit(defaults: &str) -> Option<State> {
     let (what, mend) = if setting(defaults, "IPV6") == Some("no") {
-        ("IPV6=no in /etc/default/ufw: IPv6 would stand open", "set IPV6=yes in /etc/default/ufw")
+        (
+            "IPV6=no in /etc/default/ufw: IPv6 would stand open",
+            "set IPV6=yes in /etc/default/ufw",
+        )
     } else if setting(defaults, "MANAGE_BUILTINS") == Some("yes") {
         (
             "MANAGE_BUILTINS=yes in /etc/default/ufw: ufw would flush Docker's rules",
@@ -260,7 +328,10 @@ fn unfit(defaults: &str) -> Option<State> {
     } else {
         return None;
     };
-    Some(State::Refused { what: what.to_owned(), mend: mend.to_owned() })
+    Some(State::Refused {
+        what: what.to_owned(),
+        mend: mend.to_owned(),
+    })
 }
 
 /// A setting of a shell-like file; the last one counts.
@@ -274,7 +345,11 @@ fn setting<'a>(text: &'a str, key: &str) -> Option<&'a str> {
 
 /// The simple TCP allow rules of a user.rules file, with their comments.
 fn tuples(text: &str, family: Family) -> Vec<(Family, Rule, Option<String>)> {
-    let any = if family == Family::V6 { "::/0" } else { "0.0.0.0/0" };
+    let any = if family == Family::V6 {
+        "::/0"
+    } else {
+        "0.0.0.0/0"
+    };
     text.lines()
         .filter_map(|line| line.strip_prefix("### tuple ### "))
         .filter_map(|tuple| {
@@ -291,9 +366,19 @@ fn tuples(text: &str, family: Family) -> Vec<(Family, Rule, Option<String>)> {
                 return None;
             }
             let from = (*from != any).then(|| canonical(from));
-            let comment =
-                rest.iter().find_map(|field| field.strip_prefix("comment=")).and_then(unhex);
-            Some((family, Rule { path, port: port.parse().ok()?, from }, comment))
+            let comment = rest
+                .iter()
+                .find_map(|field| field.strip_prefix("comment="))
+                .and_then(unhex);
+            Some((
+                family,
+                Rule {
+                    path,
+                    port: port.parse().ok()?,
+                    from,
+                },
+                comment,
+            ))
         })
         .collect()
 }
@@ -336,8 +421,19 @@ mod tests {
     fn rules_are_read_from_ufws_own_file_with_their_comments() {
         let found = tuples(RULES, Family::V4);
         assert_eq!(found.len(), 2, "a deny rule lets nothing in");
-        assert_eq!(found[0].1, Rule { path: Path::Input, port: 22, from: None });
-        let route = Rule { path: Path::Route, port: 8000, from: Some("198.51.100.13".into()) };
+        assert_eq!(
+            found[0].1,
+            Rule {
+                path: Path::Input,
+                port: 22,
+                from: None
+            }
+        );
+        let route = Rule {
+            path: Path::Route,
+            port: 8000,
+            from: Some("198.51.100.13".into()),
+        };
         assert_eq!(found[1].1, route);
         assert_eq!(found[1].2.as_deref(), Some("provision polls"));
     }

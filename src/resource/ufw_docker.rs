@@ -52,7 +52,9 @@ fn rules(family: Family, subnets: &[IpNet]) -> Vec<String> {
         rules.push(format!("-A DOCKER-USER -s {net} -j RETURN"));
     }
     for net in subnets {
-        rules.push(format!("-A DOCKER-USER -d {net} -m conntrack --ctstate NEW -j {deny}"));
+        rules.push(format!(
+            "-A DOCKER-USER -d {net} -m conntrack --ctstate NEW -j {deny}"
+        ));
     }
     rules.push("-A DOCKER-USER -j RETURN".to_owned());
     rules.push(format!(
@@ -109,13 +111,24 @@ fn with_block(file: &str, block: &str) -> String {
 /// Docker's subnets of one family: the pools it takes new networks from, and the networks it
 /// has. `None` where Docker isn't there yet.
 fn subnets(seen: &Observed, family: Family) -> Result<Option<Vec<IpNet>>, Unreadable> {
-    let Some(docker) = seen.docker()? else { return Ok(None) };
+    let Some(docker) = seen.docker()? else {
+        return Ok(None);
+    };
     let mut names = docker.subnets();
     if let Some(text) = seen.text(DAEMON)? {
-        let json: serde_json::Value = serde_json::from_str(&text)
-            .map_err(|e| Unreadable { fact: format!("file {DAEMON}"), why: e.to_string() })?;
-        let pools = json["default-address-pools"].as_array().into_iter().flatten();
-        names.extend(pools.filter_map(|pool| pool["base"].as_str()).map(str::to_owned));
+        let json: serde_json::Value = serde_json::from_str(&text).map_err(|e| Unreadable {
+            fact: format!("file {DAEMON}"),
+            why: e.to_string(),
+        })?;
+        let pools = json["default-address-pools"]
+            .as_array()
+            .into_iter()
+            .flatten();
+        names.extend(
+            pools
+                .filter_map(|pool| pool["base"].as_str())
+                .map(str::to_owned),
+        );
     }
     let mut nets = BTreeSet::new();
     for name in names {
@@ -134,7 +147,13 @@ fn subnets(seen: &Observed, family: Family) -> Result<Option<Vec<IpNet>>, Unread
 }
 
 fn shared_facts() -> Vec<Fact> {
-    vec![Fact::Docker, Fact::File { path: DAEMON.to_owned(), content: Reveal::Always }]
+    vec![
+        Fact::Docker,
+        Fact::File {
+            path: DAEMON.to_owned(),
+            content: Reveal::Always,
+        },
+    ]
 }
 
 /// The block in `after.rules` or `after6.rules`.
@@ -143,8 +162,12 @@ pub struct Block(pub Family);
 
 impl Block {
     fn texts(&self, seen: &Observed) -> Result<Option<(String, String)>, Unreadable> {
-        let Some(old) = seen.text(self.0.file())? else { return Ok(None) };
-        let Some(subnets) = subnets(seen, self.0)? else { return Ok(None) };
+        let Some(old) = seen.text(self.0.file())? else {
+            return Ok(None);
+        };
+        let Some(subnets) = subnets(seen, self.0)? else {
+            return Ok(None);
+        };
         let new = with_block(&old, &block(self.0, &subnets));
         Ok(Some((old, new)))
     }
@@ -157,21 +180,35 @@ impl Resource for Block {
 
     fn facts(&self) -> Vec<Fact> {
         let mut facts = shared_facts();
-        facts.push(Fact::File { path: self.0.file().to_owned(), content: Reveal::Always });
+        facts.push(Fact::File {
+            path: self.0.file().to_owned(),
+            content: Reveal::Always,
+        });
         facts
     }
 
     fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {
-        let Some((old, new)) = self.texts(seen)? else { return Ok(unknown("docker")) };
+        let Some((old, new)) = self.texts(seen)? else {
+            return Ok(unknown("docker"));
+        };
         if old == new {
             return Ok(State::InSync);
         }
-        let what = if old.contains(BEGIN) { "differs" } else { "missing" };
-        Ok(State::Differs { what: what.to_owned(), lines: line_diff(&old, &new) })
+        let what = if old.contains(BEGIN) {
+            "differs"
+        } else {
+            "missing"
+        };
+        Ok(State::Differs {
+            what: what.to_owned(),
+            lines: line_diff(&old, &new),
+        })
     }
 
     fn converge(&self, seen: &Observed) -> Vec<Op> {
-        let Ok(Some((_, new))) = self.texts(seen) else { return Vec::new() };
+        let Ok(Some((_, new))) = self.texts(seen) else {
+            return Vec::new();
+        };
         let restore = format!("ip{}tables-restore", self.0.six());
         vec![Op {
             what: format!("write {}", self.0.file()),
@@ -184,6 +221,10 @@ impl Resource for Block {
                 pending: Vec::new(),
             },
         }]
+    }
+
+    fn guarded(&self) -> bool {
+        true
     }
 }
 
@@ -198,8 +239,12 @@ impl Live {
     fn missing(&self, seen: &Observed) -> Result<Option<Vec<String>>, Unreadable> {
         let mut missing = Vec::new();
         for family in [Family::V4, Family::V6] {
-            let Some(subnets) = subnets(seen, family)? else { return Ok(None) };
-            let Some(live) = seen.rules(family)? else { return Ok(None) };
+            let Some(subnets) = subnets(seen, family)? else {
+                return Ok(None);
+            };
+            let Some(live) = seen.rules(family)? else {
+                return Ok(None);
+            };
             let ours = |rule: &&str| {
                 rule.starts_with("-A DOCKER-USER ")
                     || rule.starts_with(&format!("-A ufw{}-docker-logging-deny ", family.six()))
@@ -248,12 +293,17 @@ impl Resource for Live {
     }
 
     fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {
-        let Some(missing) = self.missing(seen)? else { return Ok(unknown("docker")) };
+        let Some(missing) = self.missing(seen)? else {
+            return Ok(unknown("docker"));
+        };
         if missing.is_empty() {
             return Ok(State::InSync);
         }
         let what = format!("{} not loaded in the kernel", missing.len());
-        Ok(State::Differs { what, lines: missing.into_iter().map(Line::Added).collect() })
+        Ok(State::Differs {
+            what,
+            lines: missing.into_iter().map(Line::Added).collect(),
+        })
     }
 
     fn converge(&self, seen: &Observed) -> Vec<Op> {
@@ -268,6 +318,10 @@ impl Resource for Live {
             ops.push(Op::run("let Docker put its jumps back", restart));
         }
         ops
+    }
+
+    fn guarded(&self) -> bool {
+        true
     }
 }
 
@@ -284,7 +338,11 @@ mod tests {
         let new = block(Family::V4, &[net("172.30.0.0/16")]);
         let old = "# mine\n*filter\nCOMMIT";
         let once = with_block(old, &new);
-        assert_eq!(once, format!("{old}\n{new}"), "the missing final newline is put first");
+        assert_eq!(
+            once,
+            format!("{old}\n{new}"),
+            "the missing final newline is put first"
+        );
         assert_eq!(with_block(&once, &new), once);
     }
 

@@ -14,7 +14,10 @@ pub struct Unit {
 impl Unit {
     /// The unit, and the step that brings its file.
     pub fn new(name: impl Into<String>, from: impl Into<String>) -> Self {
-        Self { name: name.into(), from: from.into() }
+        Self {
+            name: name.into(),
+            from: from.into(),
+        }
     }
 }
 
@@ -58,7 +61,10 @@ impl Resource for Unit {
     fn converge(&self, seen: &Observed) -> Vec<Op> {
         let mut ops = Vec::new();
         if seen.unit(&self.name).is_ok_and(|unit| unit.stale) {
-            ops.push(Op::run("reload systemd", Cmd::new("systemctl").arg("daemon-reload")));
+            ops.push(Op::run(
+                "reload systemd",
+                Cmd::new("systemctl").arg("daemon-reload"),
+            ));
         }
         let enable = Cmd::new("systemctl").args(["enable", "--now", "--", &self.name]);
         ops.push(Op::run(format!("enable and start {}", self.name), enable));

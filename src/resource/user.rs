@@ -17,7 +17,10 @@ pub struct User {
 impl User {
     /// `name` gets the keys that `bootstrap` lets in, if it has none of its own.
     pub fn new(name: impl Into<String>, bootstrap: impl Into<String>) -> Self {
-        Self { name: name.into(), bootstrap: bootstrap.into() }
+        Self {
+            name: name.into(),
+            bootstrap: bootstrap.into(),
+        }
     }
 }
 
@@ -34,7 +37,10 @@ impl Resource for User {
         let printed = seen.sh(PROBE, std::slice::from_ref(&self.name))?;
         if printed.status != 0 {
             let why = format!("the user database could not be read: {}", printed.text);
-            return Err(Unreadable { fact: self.id(), why });
+            return Err(Unreadable {
+                fact: self.id(),
+                why,
+            });
         }
         let lacks: Vec<&str> = printed.text.lines().collect();
         if lacks.is_empty() {

@@ -38,11 +38,25 @@ struct Compose<'a> {
 
 /// The environment of the container: the site's own, and what follows from its domains.
 fn environment(cx: &Cx<'_>) -> BTreeMap<String, Secret> {
-    let domains: Vec<&str> = cx.site.domains.iter().map(|domain| domain.as_str()).collect();
-    let origins: Vec<String> = domains.iter().map(|domain| format!("https://{domain}")).collect();
+    let domains: Vec<&str> = cx
+        .site
+        .domains
+        .iter()
+        .map(|domain| domain.as_str())
+        .collect();
+    let origins: Vec<String> = domains
+        .iter()
+        .map(|domain| format!("https://{domain}"))
+        .collect();
     let mut all = BTreeMap::from([
-        ("DJANGO_ALLOWED_HOSTS".to_owned(), Secret::new(domains.join(","))),
-        ("DJANGO_CSRF_TRUSTED_ORIGINS".to_owned(), Secret::new(origins.join(","))),
+        (
+            "DJANGO_ALLOWED_HOSTS".to_owned(),
+            Secret::new(domains.join(",")),
+        ),
+        (
+            "DJANGO_CSRF_TRUSTED_ORIGINS".to_owned(),
+            Secret::new(origins.join(",")),
+        ),
     ]);
     for (name, value) in &cx.site.app.env {
         all.insert(name.to_string(), value.clone());
@@ -95,7 +109,10 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         health: &health,
     };
     let render = |compose: &Compose<'_>| {
-        compose.render().map_err(|e| Error { step: "app", what: e.to_string() })
+        compose.render().map_err(|e| Error {
+            step: "app",
+            what: e.to_string(),
+        })
     };
     let digest = sha256(format!("{}\n{}", render(&compose)?, env.reveal()));
     let digest = digest.get(..12).unwrap_or_default().to_owned();
@@ -133,7 +150,15 @@ fn once(
     let manage = |args: &[&str]| {
         Cmd::new("docker")
             .args(["compose", "--project-name", project, "--file", compose])
-            .args(["run", "--rm", "--no-deps", "-T", "app", "python", "manage.py"])
+            .args([
+                "run",
+                "--rm",
+                "--no-deps",
+                "-T",
+                "app",
+                "python",
+                "manage.py",
+            ])
             .args(args.iter().copied())
     };
     // Another database has to be migrated too, even for the same revision.
@@ -146,12 +171,22 @@ fn once(
     let mut all: Resources = Vec::new();
     if app.migrate {
         let op = Op::run("migrate the database", manage(&["migrate", "--noinput"])).long();
-        all.push(Box::new(Task::new("migrate", receipt("migrate"), &depends, vec![op])));
+        all.push(Box::new(Task::new(
+            "migrate",
+            receipt("migrate"),
+            &depends,
+            vec![op],
+        )));
     }
     if app.collectstatic {
         let cmd = manage(&["collectstatic", "--noinput"]);
         let op = Op::run("collect static files", cmd).long();
-        all.push(Box::new(Task::new("collectstatic", receipt("collectstatic"), &depends, vec![op])));
+        all.push(Box::new(Task::new(
+            "collectstatic",
+            receipt("collectstatic"),
+            &depends,
+            vec![op],
+        )));
     }
     if let Some(user) = &app.superuser {
         // The password goes over stdin: arguments and environments can be read by others.
@@ -166,7 +201,12 @@ fn once(
             user.password.reveal()
         ))));
         let depends = format!("{database:?}\n{}", user.name);
-        all.push(Box::new(Task::new("superuser", receipt("superuser"), depends, vec![op])));
+        all.push(Box::new(Task::new(
+            "superuser",
+            receipt("superuser"),
+            depends,
+            vec![op],
+        )));
     }
     all
 }

@@ -22,8 +22,12 @@ pub(super) const STEP: Step = Step {
 fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let user = cx.site.ssh.user.as_str();
     let visudo = Cmd::new("visudo").args(["--check", "--quiet", "--file"]);
-    let mut all: Resources =
-        vec![Box::new(Packages::new(["sudo", "ufw", "curl", "ca-certificates"]))];
+    let mut all: Resources = vec![Box::new(Packages::new([
+        "sudo",
+        "ufw",
+        "curl",
+        "ca-certificates",
+    ]))];
     if user != "root" {
         all.push(Box::new(User::new(user, cx.site.ssh.bootstrap.as_str())));
         all.push(Box::new(
@@ -35,7 +39,9 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
             .check(visudo),
         ));
     }
-    all.push(Box::new(Rules::new(firewall::owner(cx), firewall::inputs(cx)).and_ssh()));
+    all.push(Box::new(
+        Rules::new(firewall::owner(cx), firewall::inputs(cx)).and_ssh(),
+    ));
     all.push(Box::new(Enabled));
     all.push(Box::new(Unit::new("ufw.service", "bootstrap")));
     Ok(all)

@@ -17,7 +17,11 @@ pub(super) const STEP: Step = Step {
 
 /// Where the extra authorities lie on the host, if there are any.
 pub(super) fn ca_path(cx: &Cx<'_>) -> Option<String> {
-    cx.site.tls.ca.as_ref().map(|_| format!("{}/acme-ca.pem", proxy::directory(cx)))
+    cx.site
+        .tls
+        .ca
+        .as_ref()
+        .map(|_| format!("{}/acme-ca.pem", proxy::directory(cx)))
 }
 
 fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {

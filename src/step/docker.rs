@@ -7,6 +7,7 @@ use crate::resource::merged_json::MergedJson;
 use crate::resource::packages::Packages;
 use crate::resource::pending::Pending;
 use crate::resource::repository::DockerRepository;
+use crate::resource::requirement::Os;
 use crate::resource::unit::Unit;
 use crate::shell::{Cmd, Script};
 use crate::site::DockerSource;
@@ -35,7 +36,10 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         },
     });
     let Value::Object(keys) = keys else {
-        return Err(Error { step: "docker", what: "its keys are not an object".to_owned() });
+        return Err(Error {
+            step: "docker",
+            what: "its keys are not an object".to_owned(),
+        });
     };
     let marker = format!("{}/pending/docker", cx.site.state());
     let mut all: Resources = Vec::new();
@@ -58,15 +62,12 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
                 "docker-compose-plugin",
             ])));
         }
-        DockerSource::Distro => all.push(Box::new(Packages::of_distribution(|os| {
-            let names: &[&str] = match (os.id.as_str(), os.version.as_str()) {
-                ("ubuntu", _) => &["docker.io", "docker-compose-v2", "docker-buildx"],
-                // Its Compose is version 1, which no longer counts.
-                ("debian", "12") => &["docker.io"],
-                _ => &["docker.io", "docker-cli", "docker-compose", "docker-buildx"],
-            };
-            names.iter().map(|name| (*name).to_owned()).collect()
-        }))),
+        DockerSource::Distro => {
+            all.push(Box::new(Packages::by_distribution(
+                CANDIDATES,
+                of_distribution,
+            )));
+        }
     }
     all.push(Box::new(Unit::new("docker.service", "docker")));
     all.push(Box::new(Pending::new(
@@ -75,4 +76,22 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         Cmd::new("systemctl").args(["restart", "docker"]),
     )));
     Ok(all)
+}
+
+const CANDIDATES: &[&str] = &[
+    "docker.io",
+    "docker-cli",
+    "docker-compose",
+    "docker-compose-v2",
+    "docker-buildx",
+];
+
+/// The distribution's packages for the engine, its client, Compose v2 and buildx.
+fn of_distribution(os: &Os) -> &'static [&'static str] {
+    match (os.id.as_str(), os.version.as_str()) {
+        ("ubuntu", _) => &["docker.io", "docker-compose-v2", "docker-buildx"],
+        // Its Compose is version 1, which no longer counts.
+        ("debian", "12") => &["docker.io"],
+        _ => &["docker.io", "docker-cli", "docker-compose", "docker-buildx"],
+    }
 }

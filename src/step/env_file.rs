@@ -43,6 +43,9 @@ mod tests {
     fn every_character_that_compose_would_read_is_escaped() {
         let value = Secret::new("a \"b\" 'c' $HOME `id` \\ 100%\nend");
         let text = render([("X", &value)]);
-        assert_eq!(text.reveal(), "X=\"a \\\"b\\\" 'c' \\$HOME `id` \\\\ 100%\\nend\"\n");
+        assert_eq!(
+            text.reveal(),
+            "X=\"a \\\"b\\\" 'c' \\$HOME `id` \\\\ 100%\\nend\"\n"
+        );
     }
 }

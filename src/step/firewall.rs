@@ -24,7 +24,11 @@ pub(super) fn owner(cx: &Cx<'_>) -> String {
 
 /// What is let in to the host itself, beside SSH.
 pub(super) fn inputs(cx: &Cx<'_>) -> Vec<Rule> {
-    let input = |port, from| Rule { path: Path::Input, port, from };
+    let input = |port, from| Rule {
+        path: Path::Input,
+        port,
+        from,
+    };
     let mut rules = Vec::new();
     if cx.host.roles.contains(&Role::Proxy) {
         // Over IPv6 Docker's own proxy program listens on the host, where INPUT decides.
@@ -37,14 +41,23 @@ pub(super) fn inputs(cx: &Cx<'_>) -> Vec<Rule> {
         if allow.from.is_empty() {
             rules.push(input(allow.port, None));
         }
-        rules.extend(allow.from.iter().map(|from| input(allow.port, Some(from.clone()))));
+        rules.extend(
+            allow
+                .from
+                .iter()
+                .map(|from| input(allow.port, Some(from.clone()))),
+        );
     }
     rules
 }
 
 /// What is let through to containers. Packets arrive there with the container's port.
 pub(super) fn routes(cx: &Cx<'_>) -> Vec<Rule> {
-    let route = |port, from| Rule { path: Path::Route, port, from };
+    let route = |port, from| Rule {
+        path: Path::Route,
+        port,
+        from,
+    };
     let mut rules = Vec::new();
     if cx.host.roles.contains(&Role::Proxy) {
         rules.extend([route(80, None), route(443, None)]);

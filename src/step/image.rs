@@ -38,7 +38,10 @@ pub(super) fn image(cx: &Cx<'_>) -> Result<Image, Error> {
         Source::Image(_) => Image::pulled(reference),
         Source::Path { dir, .. } => Image::built(reference, Context::Directory(dir.clone())),
         Source::Git { url, commit, .. } => {
-            let context = Context::Commit { url: url.clone(), commit: commit.clone() };
+            let context = Context::Commit {
+                url: url.clone(),
+                commit: commit.clone(),
+            };
             Image::built(reference, context)
         }
     })

@@ -34,7 +34,10 @@ pub struct Cx<'a> {
 impl Cx<'_> {
     /// Whether the host is the one of its role where things are done once for all.
     pub fn is_first(&self, role: Role) -> bool {
-        self.site.with_role(role).next().is_some_and(|first| first.name == self.host.name)
+        self.site
+            .with_role(role)
+            .next()
+            .is_some_and(|first| first.name == self.host.name)
     }
 }
 

@@ -30,14 +30,24 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let now = cx.now;
     let mut all: Resources = vec![
         Box::new(Requirement::new("rights", facts(), rights)),
-        Box::new(Requirement::new("operating system", vec![Fact::Sh(OS, Vec::new())], system)),
+        Box::new(Requirement::new(
+            "operating system",
+            vec![Fact::Sh(OS, Vec::new())],
+            system,
+        )),
         Box::new(Requirement::new("disk space", facts(), disk)),
-        Box::new(Requirement::new("clock", facts(), move |seen| clock(seen, now))),
+        Box::new(Requirement::new("clock", facts(), move |seen| {
+            clock(seen, now)
+        })),
         Box::new(Requirement::new("cloud-init", facts(), cloud_init).wait(wait)),
         Box::new(Requirement::new("apt lock", facts(), apt_lock).wait(wait)),
     ];
     if cx.host.roles.contains(&Role::Proxy) || cx.host.roles.contains(&Role::App) {
-        all.push(Box::new(Requirement::new("ports 80 and 443", facts(), ports)));
+        all.push(Box::new(Requirement::new(
+            "ports 80 and 443",
+            facts(),
+            ports,
+        )));
     }
     Ok(all)
 }
@@ -52,7 +62,10 @@ fn value<'a>(seen: &'a Observed, key: &str) -> Result<&'a str, Unreadable> {
     printed
         .text
         .lines()
-        .find_map(|line| line.strip_prefix(key).and_then(|rest| rest.strip_prefix('=')))
+        .find_map(|line| {
+            line.strip_prefix(key)
+                .and_then(|rest| rest.strip_prefix('='))
+        })
         .ok_or_else(|| Unreadable {
             fact: key.to_owned(),
             why: "preflight found nothing to read".to_owned(),
@@ -68,19 +81,30 @@ fn number(seen: &Observed, key: &str) -> Result<u64, Unreadable> {
 }
 
 fn refused(what: impl Into<String>, mend: impl Into<String>) -> State {
-    State::Refused { what: what.into(), mend: mend.into() }
+    State::Refused {
+        what: what.into(),
+        mend: mend.into(),
+    }
 }
 
 fn rights(seen: &Observed) -> Result<State, Unreadable> {
     Ok(match value(seen, "uid")? {
         "0" => State::InSync,
-        uid => refused(format!("commands run as uid {uid}, not as root"), "give the user sudo"),
+        uid => refused(
+            format!("commands run as uid {uid}, not as root"),
+            "give the user sudo",
+        ),
     })
 }
 
 fn system(seen: &Observed) -> Result<State, Unreadable> {
     let os = Os::of(seen)?;
-    let major: u32 = os.version.split('.').next().and_then(|v| v.parse().ok()).unwrap_or(0);
+    let major: u32 = os
+        .version
+        .split('.')
+        .next()
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(0);
     let oldest = match os.id.as_str() {
         "debian" => 12,
         "ubuntu" => 22,

@@ -63,7 +63,10 @@ pub(super) fn container(cx: &Cx<'_>) -> String {
 }
 
 fn failed(e: askama::Error) -> Error {
-    Error { step: "proxy", what: e.to_string() }
+    Error {
+        step: "proxy",
+        what: e.to_string(),
+    }
 }
 
 /// nginx's configuration, as a resource that looks at whether there is a certificate.
@@ -85,7 +88,11 @@ pub(super) fn nginx(cx: &Cx<'_>) -> Result<(Nginx, Pending), Error> {
         certificate: None,
         hsts: site.proxy.hsts,
         max_body: &site.proxy.max_body,
-        static_url: site.app.static_root.as_ref().map(|_| site.app.static_url.as_str()),
+        static_url: site
+            .app
+            .static_root
+            .as_ref()
+            .map(|_| site.app.static_url.as_str()),
     };
     let http_only = conf.render().map_err(failed)?;
     conf.certificate = Some(&live);
@@ -144,7 +151,9 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
 
 /// The static files that the image carries, copied out of it for nginx to serve.
 fn static_files(cx: &Cx<'_>, directory: &str) -> Result<Resources, Error> {
-    let Some(root) = &cx.site.app.static_root else { return Ok(Vec::new()) };
+    let Some(root) = &cx.site.app.static_root else {
+        return Ok(Vec::new());
+    };
     let reference = image::reference(cx)?;
     let target = format!("{directory}/static");
     let copy = Op::script(
@@ -156,6 +165,11 @@ fn static_files(cx: &Cx<'_>, directory: &str) -> Result<Resources, Error> {
     let receipt = format!("{}/static", cx.site.state());
     Ok(vec![
         Box::new(image::image(cx)?) as Box<dyn Resource>,
-        Box::new(Task::new("static files", receipt, depends, vec![copy.long()])),
+        Box::new(Task::new(
+            "static files",
+            receipt,
+            depends,
+            vec![copy.long()],
+        )),
     ])
 }

@@ -41,7 +41,10 @@ struct Timer<'a> {
 }
 
 fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
-    let failed = |e: askama::Error| Error { step: "renewal", what: e.to_string() };
+    let failed = |e: askama::Error| Error {
+        step: "renewal",
+        what: e.to_string(),
+    };
     let site = cx.site.name.as_str();
     let certificate = cx.site.canonical().as_str();
     let directory = proxy::directory(cx);
@@ -64,9 +67,18 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let unit = |kind: &str| format!("/etc/systemd/system/{site}-renew.{kind}");
 
     let rehearsal = Cmd::new(&script)
-        .args([certificate, image, &container, &webroot, ca.as_deref().unwrap_or_default()])
+        .args([
+            certificate,
+            image,
+            &container,
+            &webroot,
+            ca.as_deref().unwrap_or_default(),
+        ])
         .arg("--dry-run");
-    let depends = format!("{SCRIPT}\n{service}\n{}\n{:?}", cx.site.tls.directory, cx.site.domains);
+    let depends = format!(
+        "{SCRIPT}\n{service}\n{}\n{:?}",
+        cx.site.tls.directory, cx.site.domains
+    );
     Ok(vec![
         Box::new(File::new(&script, SCRIPT).mode(0o755)),
         Box::new(File::new(unit("service"), service)),
