@@ -59,6 +59,21 @@ impl Gather {
         gather
     }
 
+    /// How many facts it reads.
+    pub fn len(&self) -> usize {
+        self.packages.len()
+            + self.units.len()
+            + self.files.len()
+            + usize::from(self.docker)
+            + self.rules.len()
+            + self.scripts.len()
+    }
+
+    /// Whether it reads nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The script's text, to be fed to `sh -s` on stdin.
     pub fn script(&self) -> String {
         let mut body = String::new();
