@@ -94,6 +94,7 @@ impl Story {
             return Page::new();
         }
         let mut page = self.end();
+        page.gap();
         page.append(closing::broken_off(&self.ledger));
         page
     }
