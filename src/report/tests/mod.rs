@@ -1,5 +1,7 @@
 //! What people see, as text: events in, snapshots out.
 
+#![allow(clippy::unwrap_used)]
+
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 

@@ -199,6 +199,25 @@ fn a_log_also_tells_what_begins_and_who_is_waited_for_once() {
 }
 
 #[test]
+fn two_hosts_that_wait_at_the_same_time_are_told_once_each() {
+    let mut events = vec![started(Mode::Run, &["app1", "app2"])];
+    for host in ["app1", "app2", "app1", "app2"] {
+        let (host, step) = (host.into(), "docker".into());
+        events.push(Event::Waiting {
+            host,
+            step,
+            what: "dpkg holds the lock".into(),
+        });
+    }
+    let text = plain(Verbosity::default(), &events);
+    assert_eq!(
+        text.matches("waiting    dpkg holds the lock\n").count(),
+        2,
+        "{text}"
+    );
+}
+
+#[test]
 fn a_log_holds_remote_output_only_when_asked() {
     let quiet = plain(Verbosity::default(), &fresh());
     let loud = plain(Verbosity { output: true }, &fresh());
