@@ -5,7 +5,10 @@ use super::ledger::{Host, Ledger};
 use super::page::{Ink, Page, Row};
 use super::plan::cost;
 use super::words::{ago, count, duration, exit_meaning, list};
-use crate::event::{Outcome, Summary};
+use crate::event::{Mode, Outcome, Summary};
+
+/// Width of "next: ".
+const NEXT: usize = 6;
 
 /// The summary of a run; `now` in seconds since 1970.
 pub(super) fn page(ledger: &Ledger, summary: &Summary, now: u64) -> Page {
@@ -61,7 +64,10 @@ pub(super) fn broken_off(ledger: &Ledger) -> Page {
             .ink(Ink::Strong, &ledger.site)
             .plain(": ")
             .ink(Ink::Bad, "stopped before the end")
-            .plain("; run it again, it goes on from what it finds"),
+            .plain(match ledger.mode {
+                Some(Mode::Run) => "; run it again, it goes on from what it finds",
+                _ => "; what stands above is not all",
+            }),
     );
     page
 }
@@ -163,7 +169,7 @@ fn failures(ledger: &Ledger) -> Page {
                         failure.what.lines().next().unwrap_or_default()
                     )),
             );
-            page.append(failure::next(failure));
+            page.append(failure::next(failure, NEXT));
         }
     }
     let mut spaced = Page::new();

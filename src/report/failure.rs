@@ -27,12 +27,12 @@ pub(super) fn page(failure: &Failure) -> Page {
         page.append(field("exit code", [code.to_string().as_str()]));
     }
     page.append(field("printed", failure.tail.iter().map(String::as_str)));
-    page.append(next(failure));
+    page.append(next(failure, VALUES));
     page
 }
 
-/// What to do next, if the failure says so.
-pub(super) fn next(failure: &Failure) -> Page {
+/// What to do next, if the failure says so; `width` is that of the label.
+pub(super) fn next(failure: &Failure, width: usize) -> Page {
     let mut page = Page::new();
     for (at, line) in failure
         .next
@@ -46,7 +46,7 @@ pub(super) fn next(failure: &Failure) -> Page {
         } else {
             label
         };
-        page.push(label.to(2 + VALUES).plain(line));
+        page.push(label.to(2 + width).plain(line));
     }
     page
 }

@@ -46,6 +46,15 @@ pub(super) fn mark(verdict: Verdict) -> &'static str {
     }
 }
 
+/// The worst first.
+fn severity(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Failed => 0,
+        Verdict::Inconclusive => 1,
+        Verdict::Proven => 2,
+    }
+}
+
 /// The colour of a judgement.
 pub(super) fn ink(verdict: Verdict) -> Ink {
     match verdict {
@@ -113,22 +122,20 @@ fn of_cell(findings: &[&Finding], notes: &mut Notes) -> Row {
     let Some(first) = findings.first() else {
         return Row::new().ink(Ink::Dim, "–");
     };
-    let same = |other: &&Finding| other.seen == first.seen && other.verdict == first.verdict;
+    // Where addresses disagree, each thing seen stands once, the worst first; the notes and
+    // the conclusion name the addresses, which would make the table too wide.
+    let mut seen: Vec<(Verdict, &str)> = findings
+        .iter()
+        .map(|finding| (finding.verdict, finding.seen.as_str()))
+        .collect();
+    seen.sort_by_key(|(verdict, text)| (severity(*verdict), *text));
+    seen.dedup();
     let mut row = Row::new();
-    if findings.iter().all(same) {
-        row = row.ink(
-            ink(first.verdict),
-            format!("{}{}", mark(first.verdict), first.seen),
-        );
-    } else {
-        for (at, finding) in findings.iter().enumerate() {
-            let joint = if at == 0 { "" } else { ", " };
-            let text = format!("{}{}", mark(finding.verdict), finding.seen);
-            row = row
-                .plain(joint)
-                .ink(ink(finding.verdict), text)
-                .plain(over(finding));
-        }
+    for (at, (verdict, text)) in seen.into_iter().enumerate() {
+        let joint = if at == 0 { "" } else { ", " };
+        row = row
+            .plain(joint)
+            .ink(ink(verdict), format!("{}{text}", mark(verdict)));
     }
     let alike = findings
         .iter()

@@ -58,13 +58,13 @@ impl Row {
         self.ink(Ink::Plain, text)
     }
 
-    /// Goes to a column; leaves at least two spaces if the text is already past it.
+    /// Goes to a column; leaves at least a space if the text is already past it.
     pub(super) fn to(self, column: usize) -> Self {
         let width = self.width();
         let gap = if width == 0 {
             column
         } else {
-            column.saturating_sub(width).max(2)
+            column.saturating_sub(width).max(1)
         };
         self.plain(" ".repeat(gap))
     }

@@ -150,10 +150,16 @@ fn conclusion(ledger: &Ledger) -> Page {
     page
 }
 
+/// A port that is closed to others than these.
+struct Alone<'a> {
+    subject: &'a str,
+    who: Vec<&'a str>,
+    hosts: Vec<&'a str>,
+}
+
 /// What the findings, all of which hold, amount to. It claims no more than was looked at.
 fn claim(findings: &[&Finding]) -> String {
-    // Who may reach a port that is closed to others: (port, who) → the hosts it is on.
-    let mut alone: Vec<((&str, Vec<&str>), Vec<&str>)> = Vec::new();
+    let mut alone: Vec<Alone> = Vec::new();
     let mut closed: Vec<&Finding> = Vec::new();
     let mut rows: Vec<(&str, &str)> = findings
         .iter()
@@ -179,10 +185,16 @@ fn claim(findings: &[&Finding]) -> String {
             continue;
         }
         closed.extend(of_row().filter(|finding| is_closed(finding)));
-        let key = (subject, who);
-        match alone.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, hosts)) => hosts.push(host),
-            None => alone.push((key, vec![host])),
+        match alone
+            .iter_mut()
+            .find(|known| known.subject == subject && known.who == who)
+        {
+            Some(known) => known.hosts.push(host),
+            None => alone.push(Alone {
+                subject,
+                who,
+                hosts: vec![host],
+            }),
         }
     }
     if alone.is_empty() {
@@ -194,14 +206,20 @@ fn claim(findings: &[&Finding]) -> String {
     }
     let claims: Vec<String> = alone
         .iter()
-        .map(|((subject, who), hosts)| {
-            let verb = if hosts.len() == 1 {
-                "answers"
-            } else {
-                "answer"
-            };
-            format!("{} {verb} to {} alone on {subject}", list(hosts), list(who))
-        })
+        .map(
+            |Alone {
+                 subject,
+                 who,
+                 hosts,
+             }| {
+                let verb = if hosts.len() == 1 {
+                    "answers"
+                } else {
+                    "answer"
+                };
+                format!("{} {verb} to {} alone on {subject}", list(hosts), list(who))
+            },
+        )
         .collect();
     let families = families(&closed).map_or_else(String::new, |names| format!(" · {names}"));
     format!("{}{families}", claims.join(", "))

@@ -1,6 +1,6 @@
 //! Which page is due at which event.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::ledger::Ledger;
@@ -22,7 +22,8 @@ pub(super) struct Story {
     doings: bool,
     announced: bool,
     previewed: BTreeSet<String>,
-    told_wait: Option<String>,
+    /// What each host was last said to wait for.
+    waits: BTreeMap<String, String>,
     ended: bool,
     /// Seconds since 1970.
     now: fn() -> u64,
@@ -47,7 +48,7 @@ impl Story {
             doings,
             announced: false,
             previewed: BTreeSet::new(),
-            told_wait: None,
+            waits: BTreeMap::new(),
             ended: false,
             now,
         }
@@ -66,6 +67,7 @@ impl Story {
                 self.announced = false;
                 self.ended = false;
                 self.previewed.clear();
+                self.waits.clear();
             }
             Event::Finished(_) => page = self.end(),
             Event::Output { host, step, line } if self.verbosity.output => {
@@ -94,6 +96,7 @@ impl Story {
             return Page::new();
         }
         let mut page = self.end();
+        page.gap();
         page.append(closing::broken_off(&self.ledger));
         page
     }
@@ -147,10 +150,10 @@ impl Story {
             Event::Waiting { host, step, what } => {
                 page = self.preview_of(host);
                 // The same wait is reported again and again while it lasts.
-                let wait = format!("{host} {step} {what}");
-                if self.doings && self.told_wait.as_ref() != Some(&wait) {
+                let wait = format!("{step}: {what}");
+                let known = self.waits.insert(host.clone(), wait.clone());
+                if self.doings && known.as_ref() != Some(&wait) {
                     page.push(self.word(host, step, Ink::Unknown, "waiting").plain(what));
-                    self.told_wait = Some(wait);
                 }
             }
             Event::GuardArmed {

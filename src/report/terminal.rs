@@ -108,7 +108,8 @@ impl Terminal {
     }
 
     fn set(&mut self, host: &str, doing: String) {
-        self.doing.insert(host.to_owned(), doing.clone());
+        // The same wait is reported again and again; its seconds must go on counting.
+        let same = self.doing.insert(host.to_owned(), doing.clone()).as_ref() == Some(&doing);
         let bar = match self.lines.get(host) {
             Some(bar) => bar,
             None => {
@@ -117,7 +118,9 @@ impl Terminal {
             }
         };
         bar.set_message(harmless(&doing));
-        bar.reset_elapsed();
+        if !same {
+            bar.reset_elapsed();
+        }
     }
 
     /// A new line, at the host's place in the site's order.
