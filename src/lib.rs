@@ -11,6 +11,7 @@
 //! ARCHITECTURE.md describes the rooms and what each may touch.
 
 pub mod event;
+pub mod proof;
 pub mod shell;
 pub mod site;
 pub mod vantage;
