@@ -13,6 +13,7 @@
 pub mod event;
 pub mod input;
 pub mod playbook;
+pub mod proof;
 pub mod report;
 pub mod resource;
 pub mod shell;

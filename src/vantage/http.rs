@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HOST, HeaderMap};
 use reqwest::{Client, Response, redirect, retry};
 
@@ -140,17 +141,13 @@ impl Get {
     /// # Errors
     /// What the server did instead of answering; any status at all is an answer.
     pub async fn send(&self, trust: &Trust) -> Result<Answer, Error> {
-        if matches!(self.host.parse::<IpAddr>(), Ok(host) if host != self.address) {
-            // reqwest takes an address in a URL literally, past `resolve`.
-            return Err(self.made_up("the host is an address, but not the one to connect to"));
-        }
         let (mut tls, witness) = trust.connection().map_err(|error| self.made_up(error))?;
         let mut client = Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .pool_max_idle_per_host(0)
-            .resolve(&self.host, self.to())
+            .dns_resolver(Arc::new(Pinned(self.to())))
             .timeout(self.limit)
             .user_agent(concat!("provision/", env!("CARGO_PKG_VERSION")));
         if self.host_header.is_some() {
@@ -171,6 +168,15 @@ impl Get {
             request = request.header(name, value);
         }
         let request = request.build().map_err(|error| self.made_up(error))?;
+        // An address in a URL is connected to as it stands, past any resolver.
+        let literal = request
+            .url()
+            .host_str()
+            .map(|host| host.trim_matches(['[', ']']));
+        let literal = literal.and_then(|host| host.parse::<IpAddr>().ok());
+        if literal.is_some_and(|literal| literal != self.address) {
+            return Err(self.made_up("the host is an address, but not the one to connect to"));
+        }
 
         match client.execute(request).await {
             Ok(response) => self.read(response, &witness).await,
@@ -236,6 +242,16 @@ impl Get {
             };
         }
         Error::Closed { address }
+    }
+}
+
+/// Every name is at this one address.
+struct Pinned(SocketAddr);
+
+impl Resolve for Pinned {
+    fn resolve(&self, _: Name) -> Resolving {
+        let addresses: Addrs = Box::new(std::iter::once(self.0));
+        Box::pin(std::future::ready(Ok(addresses)))
     }
 }
 

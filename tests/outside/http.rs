@@ -67,6 +67,24 @@ async fn the_name_is_sent_to_the_address_that_was_chosen() {
 }
 
 #[tokio::test]
+async fn a_name_in_capitals_or_one_that_dns_knows_elsewhere_changes_nothing() {
+    let address = plain(OK).await;
+    for host in ["POLLS.Example.com", "localhost", "nowhere.invalid."] {
+        let mut look = get(address);
+        look.host = host.to_owned();
+        assert_eq!(look.send(&TRUST).await.unwrap().status, 200, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_can_stand_for_the_name() {
+    let address = plain(OK).await;
+    let mut look = get(address);
+    look.host = address.ip().to_string();
+    assert_eq!(look.send(&TRUST).await.unwrap().status, 200);
+}
+
+#[tokio::test]
 async fn a_redirect_is_reported_and_not_followed() {
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = asked.clone();
@@ -185,10 +203,12 @@ async fn a_request_that_can_not_be_made_is_our_fault_and_says_so() {
     let error = look.send(&TRUST).await.unwrap_err();
     assert!(matches!(error, Error::Request { .. }), "{error:?}");
 
-    let mut elsewhere = get(listener.local_addr().unwrap());
-    elsewhere.host = "127.0.0.2".to_owned();
-    let error = elsewhere.send(&TRUST).await.unwrap_err();
-    assert!(matches!(error, Error::Request { .. }), "{error:?}");
+    for host in ["127.0.0.2", "127.2", "::1", "a b", ""] {
+        let mut elsewhere = get(listener.local_addr().unwrap());
+        elsewhere.host = host.to_owned();
+        let error = elsewhere.send(&TRUST).await.unwrap_err();
+        assert!(matches!(error, Error::Request { .. }), "{host}: {error:?}");
+    }
 }
 
 #[test]
