@@ -10,6 +10,8 @@
 //! Everything up to the plan is pure, and so is everything after the engine.
 //! ARCHITECTURE.md describes the rooms and what each may touch.
 
+pub mod cli;
 pub mod event;
+pub mod lab;
 pub mod shell;
 pub mod site;
