@@ -100,8 +100,8 @@ mkdir -p "$1/opt/certbot"
 /// to the container's output, temporary files below /var/cache/nginx.
 const NGINX: &str = r#"
 cd "$1"
-chroot . useradd --system --uid 101 --user-group --no-create-home --home /nonexistent \
-  --shell /bin/false nginx
+echo 'nginx:x:101:101:nginx:/nonexistent:/bin/false' >>etc/passwd
+echo 'nginx:x:101:' >>etc/group
 rm -rf etc/nginx/sites-enabled etc/nginx/sites-available etc/nginx/modules-enabled \
   etc/nginx/conf.d etc/nginx/snippets var/lib/nginx var/www
 mkdir -p etc/nginx/conf.d var/cache/nginx usr/share/nginx/html var/log/nginx

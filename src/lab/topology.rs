@@ -15,10 +15,6 @@ pub(super) const PRIVATE_BRIDGE: &str = "br-prov-private";
 pub(super) const OUTSIDE: &str = "lab-outside";
 /// The public network.
 pub(super) const NETWORK: &str = "198.51.100.0/24";
-/// The public IPv6 network.
-pub(super) const NETWORK6: &str = "2001:db8::/64";
-/// The private network.
-pub(super) const PRIVATE_NETWORK: &str = "10.20.0.0/24";
 /// The machine's own address: gateway, registry mirror, ACME directory, resolver.
 pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 254);
 /// The machine's own IPv6 address.
