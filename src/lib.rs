@@ -10,8 +10,12 @@
 //! Everything up to the plan is pure, and so is everything after the engine.
 //! ARCHITECTURE.md describes the rooms and what each may touch.
 
+pub mod cli;
+pub mod engine;
 pub mod event;
 pub mod input;
+pub mod lab;
+pub mod plan;
 pub mod playbook;
 pub mod proof;
 pub mod report;

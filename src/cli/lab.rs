@@ -1,0 +1,154 @@
+//! `provision lab`: disposable servers on this machine.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use clap::{Args, Subcommand};
+
+use crate::lab::{self, Error, Options, Progress, Suite};
+
+/// Exit code for an unexpected failure.
+const UNEXPECTED: u8 = 1;
+
+/// Arguments of `provision lab`.
+#[derive(Debug, Args)]
+pub struct LabArgs {
+    /// Where the lab keeps its state [default: /var/lib/provision-lab]
+    #[arg(long, value_name = "DIR", global = true)]
+    directory: Option<PathBuf>,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What to do with the lab.
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Bring the lab up and write a ready site.toml
+    Up {
+        /// The hosts' Debian release
+        #[arg(long, value_name = "SUITE", default_value = "trixie")]
+        suite: Suite,
+        /// Install the Debian packages that are missing on this machine
+        #[arg(long)]
+        install: bool,
+        /// The app that site.toml names, instead of the embedded example
+        #[arg(long, value_name = "DIR")]
+        app: Option<PathBuf>,
+    },
+    /// Remove the lab; base trees and images stay in the cache
+    Down,
+    /// Show what runs
+    Status,
+    /// Log in to a host, or run a command there
+    Ssh {
+        /// The host, or USER@HOST
+        host: String,
+        /// The command
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
+    /// Run a command as root inside a host, past its firewall and SSH server
+    Console {
+        /// The host
+        host: String,
+        /// The command [default: sh]
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
+    /// Run a command from the stranger's vantage
+    Outside {
+        /// The command
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Make a host a fresh server again
+    Reset {
+        /// The host
+        host: String,
+    },
+    /// Cut a host's power and boot it again
+    PowerCut {
+        /// The host
+        host: String,
+        /// Leave it off
+        #[arg(long)]
+        off: bool,
+    },
+    /// Boot a host that is off
+    Start {
+        /// The host
+        host: String,
+    },
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// What the lab said.
+pub fn run(args: LabArgs) -> Result<ExitCode, Error> {
+    let mut options = Options {
+        directory: args.directory,
+        ..Options::default()
+    };
+    let mut show = |progress: Progress| anstream::println!("lab  {}", progress.what);
+    match args.verb {
+        Verb::Up {
+            suite,
+            install,
+            app,
+        } => {
+            options.suite = suite;
+            options.install = install;
+            options.app_source = app;
+            let lab = lab::up(&options, &mut show)?;
+            anstream::println!("{}", lab.site.display());
+        }
+        Verb::Down => lab::down(&options, &mut show)?,
+        Verb::Status => status(&options)?,
+        Verb::Ssh { host, command } => {
+            let (user, host) = host.split_once('@').unwrap_or(("root", &host));
+            let mut ssh = lab::ssh_command(&options, host, user)?;
+            return hand_over(ssh.args(command));
+        }
+        Verb::Console { host, mut command } => {
+            if command.is_empty() {
+                command.push("sh".to_owned());
+            }
+            return hand_over(lab::console_command(&options, &host)?.args(command));
+        }
+        Verb::Outside { command } => return hand_over(lab::outside_command().args(command)),
+        Verb::Reset { host } => lab::reset(&options, &host, &mut show)?,
+        Verb::PowerCut { host, off } => {
+            lab::power_cut(&options, &host)?;
+            if !off {
+                lab::start(&options, &host)?;
+            }
+        }
+        Verb::Start { host } => lab::start(&options, &host)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn status(options: &Options) -> Result<(), Error> {
+    let status = lab::status(options)?;
+    let pid = |pid: Option<u32>| pid.map_or("stopped".to_owned(), |pid| format!("pid {pid}"));
+    anstream::println!("{} lab, {}", status.suite.name(), status.site.display());
+    for host in status.hosts {
+        anstream::println!("{:<9} {:<21} {}", host.name, host.address, pid(host.pid));
+    }
+    for service in status.services {
+        let address = format!("{}:{}", lab::GATEWAY, service.port);
+        anstream::println!("{:<9} {:<21} {}", service.name, address, pid(service.pid));
+    }
+    Ok(())
+}
+
+/// Gives the terminal to another program and passes its exit code on.
+fn hand_over(command: &mut Command) -> Result<ExitCode, Error> {
+    let status = command.status().map_err(|source| Error::Start {
+        command: command.get_program().to_string_lossy().into_owned(),
+        source,
+    })?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(ExitCode::from(code.unwrap_or(UNEXPECTED)))
+}

@@ -1,0 +1,317 @@
+//! Bringing the lab up, and taking it down.
+
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+
+use super::command::run;
+use super::layout::{self, Layout, text};
+use super::site_file::{self, Entry, Paths};
+use super::state::{self, Lock, State};
+use super::topology::{DOMAIN, GATEWAY, MACHINES, Machine, Purpose, database};
+use super::{
+    Error, Lab, Options, Progress, access, database as db, example, host, image, network,
+    requirements, service, tree,
+};
+
+/// See [`super::up`].
+pub(super) fn up(options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Lab, Error> {
+    let layout = Layout::new(options)?;
+    requirements::check(options.install, &mut |what| progress(Progress { what }))?;
+    let _lock = Lock::take(&layout)?;
+    let mut state = open(&layout, options)?;
+    network::up()?;
+    progress(Progress {
+        what: format!("network up: this machine is {GATEWAY} on it"),
+    });
+
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        let images = {
+            let (layout, sender) = (&layout, sender.clone());
+            scope.spawn(move || -> Result<(), Error> {
+                let say = saying(&sender);
+                service::registry(layout)?;
+                service::resolver(layout)?;
+                service::acme(layout)?;
+                say("registry mirror, resolver and ACME directory answer".to_owned());
+                image::publish(layout, &say)
+            })
+        };
+        let machines = {
+            let (layout, state) = (&layout, &mut state);
+            scope.spawn(move || machines(layout, state, &saying(&sender)))
+        };
+        // Ends when both threads have dropped their senders.
+        for what in receiver {
+            progress(Progress { what });
+        }
+        both(joined(machines), joined(images))
+    })?;
+
+    describe(&layout, &state)?;
+    progress(Progress {
+        what: format!("{DOMAIN} can be rehearsed: {}", layout.site().display()),
+    });
+    Ok(Lab {
+        suite: state.suite,
+        directory: layout.dir.clone(),
+        site: layout.site(),
+        key: layout.key(),
+        ca: layout.ca(),
+    })
+}
+
+fn saying(sender: &mpsc::Sender<String>) -> impl Fn(String) {
+    let sender = sender.clone();
+    move |what| {
+        // The receiver lives as long as the threads.
+        let _ = sender.send(what);
+    }
+}
+
+/// A thread's result; its panic goes on in this thread.
+fn joined(handle: thread::ScopedJoinHandle<'_, Result<(), Error>>) -> Result<(), Error> {
+    match handle.join() {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
+fn both(first: Result<(), Error>, second: Result<(), Error>) -> Result<(), Error> {
+    first.and(second)
+}
+
+/// The record of the lab that is up, or a new one; with keys and secrets made.
+fn open(layout: &Layout, options: &Options) -> Result<State, Error> {
+    let state = match State::load(layout)? {
+        Some(state) if state.suite != options.suite => {
+            return Err(Error::OtherSuite {
+                running: state.suite.name().to_owned(),
+                wanted: options.suite.name().to_owned(),
+                directory: layout.dir.clone(),
+            });
+        }
+        Some(mut state) => {
+            if let Some(source) = &options.app_source {
+                state.source.clone_from(source);
+            }
+            state
+        }
+        None => State {
+            suite: options.suite,
+            forwarding: network::forwarding()?,
+            base: None,
+            database: None,
+            password: state::random(16)?,
+            secret_key: state::random(32)?,
+            source: options
+                .app_source
+                .clone()
+                .unwrap_or_else(|| layout.example()),
+        },
+    };
+    layout::private_dir(&layout.dir)?;
+    state.save(layout)?;
+    if !layout.key().with_extension("pub").exists() {
+        let _ = std::fs::remove_file(layout.key());
+        run(
+            "ssh-keygen",
+            &[
+                "-q",
+                "-t",
+                "ed25519",
+                "-N",
+                "",
+                "-C",
+                "provision lab",
+                "-f",
+                text(&layout.key()),
+            ],
+        )?;
+    }
+    if state.source == layout.example() {
+        example::write(&layout.example())?;
+    }
+    Ok(state)
+}
+
+/// Trees, boots and the database.
+fn machines(layout: &Layout, state: &mut State, say: &dyn Fn(String)) -> Result<(), Error> {
+    // Trees that hosts stand on are kept while the lab is up, even if the recipe changes.
+    let base = match state.base.clone().filter(|path| path.is_dir()) {
+        Some(base) => base,
+        None => tree::base(layout, state.suite, say)?,
+    };
+    let data = match state.database.clone().filter(|path| path.is_dir()) {
+        Some(data) => data,
+        None => tree::database(layout, state.suite, &base, say)?,
+    };
+    state.base = Some(base.clone());
+    state.database = Some(data.clone());
+    state.save(layout)?;
+
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        let mut handles = Vec::new();
+        for machine in &MACHINES {
+            let (base, data, sender, state) = (&base, &data, sender.clone(), &*state);
+            handles.push(scope.spawn(move || -> Result<(), Error> {
+                let say = saying(&sender);
+                let lower = lower(machine, base, data);
+                host::make_host_keys(layout, machine)?;
+                if !host::prepared(layout, machine) {
+                    host::take_down(layout, machine, false)?;
+                    host::prepare(layout, machine, &lower)?;
+                }
+                if host::running(layout, machine).is_none() {
+                    host::boot(layout, machine, &lower)?;
+                    say(format!("{} is up at {}", machine.name, machine.address()));
+                }
+                if machine.purpose == Purpose::Database {
+                    db::configure(layout, &state.password)?;
+                    say(format!(
+                        "PostgreSQL answers at {}:{}",
+                        machine.address(),
+                        db::PORT
+                    ));
+                }
+                Ok(())
+            }));
+        }
+        drop(sender);
+        for what in receiver {
+            say(what);
+        }
+        handles.into_iter().map(joined).fold(Ok(()), both)
+    })
+}
+
+/// The trees below a machine's own, topmost first.
+fn lower<'a>(machine: &Machine, base: &'a Path, database: &'a Path) -> Vec<&'a Path> {
+    match machine.purpose {
+        Purpose::Database => vec![database, base],
+        Purpose::Host(_) => vec![base],
+    }
+}
+
+/// known_hosts, app.env and site.toml.
+fn describe(layout: &Layout, state: &State) -> Result<(), Error> {
+    access::write_known_hosts(layout, &MACHINES)?;
+    layout::write(
+        &layout.env_file(),
+        0o600,
+        site_file::env(database(), &state.secret_key, &state.password),
+    )?;
+    let mut hosts = Vec::new();
+    for machine in &MACHINES {
+        if let Purpose::Host(role) = machine.purpose {
+            hosts.push(Entry {
+                name: machine.name,
+                role,
+                address: machine.address(),
+                ipv6: machine.ipv6(),
+                host_key: host::host_key(layout, machine)?.1,
+            });
+        }
+    }
+    let paths = Paths {
+        key: layout.key(),
+        source: state.source.clone(),
+        env_file: layout.env_file(),
+        ca: layout.ca(),
+    };
+    layout::write(&layout.site(), 0o644, site_file::site(&hosts, &paths))
+}
+
+/// See [`super::down`].
+pub(super) fn down(options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<(), Error> {
+    let layout = Layout::new(options)?;
+    requirements::root_only()?;
+    let _lock = Lock::take(&layout)?;
+    // A record that can't be read must not keep the rest from being removed.
+    let state = State::load(&layout).ok().flatten();
+    // Power cuts: nothing in the trees is worth a clean shutdown.
+    for machine in &MACHINES {
+        host::take_down(&layout, machine, false)?;
+    }
+    service::stop(&layout)?;
+    progress(Progress {
+        what: "hosts and services ended".to_owned(),
+    });
+    network::down(state.as_ref().map(|state| state.forwarding.as_str()))?;
+    tree::unmount_below(&layout.dir)?;
+    layout::remove(&layout.dir)?;
+    progress(Progress {
+        what: "network, mounts and files removed; the cache stays".to_owned(),
+    });
+    Ok(())
+}
+
+/// Gives a host a fresh tree and boots it.
+pub(super) fn reset(
+    options: &Options,
+    name: &str,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), Error> {
+    with(options, name, |layout, state, machine, lower| {
+        host::take_down(layout, machine, false)?;
+        host::prepare(layout, machine, lower)?;
+        progress(Progress {
+            what: format!("{name} has a fresh tree"),
+        });
+        boot(layout, state, machine, lower)
+    })
+}
+
+/// Kills a host at once.
+pub(super) fn power_cut(options: &Options, name: &str) -> Result<(), Error> {
+    with(options, name, |layout, _, machine, _| {
+        host::stop_now(layout, machine)
+    })
+}
+
+/// Shuts a host down in order.
+pub(super) fn stop(options: &Options, name: &str) -> Result<(), Error> {
+    with(options, name, |layout, _, machine, _| {
+        host::stop(layout, machine)
+    })
+}
+
+/// Boots a host's tree as it was left; nothing happens to one that runs.
+pub(super) fn start(options: &Options, name: &str) -> Result<(), Error> {
+    with(
+        options,
+        name,
+        |layout, state, machine, lower| match host::running(layout, machine) {
+            Some(_) => Ok(()),
+            None => boot(layout, state, machine, lower),
+        },
+    )
+}
+
+fn boot(layout: &Layout, state: &State, machine: &Machine, lower: &[&Path]) -> Result<(), Error> {
+    host::boot(layout, machine, lower)?;
+    match machine.purpose {
+        Purpose::Database => db::configure(layout, &state.password),
+        Purpose::Host(_) => Ok(()),
+    }
+}
+
+/// Works on one host of the lab that is up, under the lock.
+fn with(
+    options: &Options,
+    name: &str,
+    work: impl FnOnce(&Layout, &State, &Machine, &[&Path]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let layout = Layout::new(options)?;
+    requirements::root_only()?;
+    let machine = Machine::named(name)?;
+    let _lock = Lock::take(&layout)?;
+    let state = State::load(&layout)?.ok_or(Error::NotUp)?;
+    let (Some(base), Some(data)) = (&state.base, &state.database) else {
+        return Err(Error::NotUp);
+    };
+    let lower = lower(machine, base, data);
+    work(&layout, &state, machine, &lower)
+}
