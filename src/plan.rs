@@ -118,7 +118,9 @@ pub fn plan(
         if !started || !listed || selection.skip.contains(&entry.step) {
             continue;
         }
-        let Some(step) = step::find(&entry.step) else { continue };
+        let Some(step) = step::find(&entry.step) else {
+            continue;
+        };
         for role in &entry.on {
             if site.with_role(*role).next().is_none() {
                 let (step, role) = (entry.step.clone(), role.as_str().to_owned());
@@ -128,7 +130,11 @@ pub fn plan(
         entries.push((entry, step));
     }
     let chosen = |host: &Host| {
-        selection.hosts.is_empty() || selection.hosts.iter().any(|name| name == host.name.as_str())
+        selection.hosts.is_empty()
+            || selection
+                .hosts
+                .iter()
+                .any(|name| name == host.name.as_str())
     };
     let runs_on = |entry: &crate::playbook::Entry, host: &Host| {
         entry.on.is_empty() || entry.on.iter().any(|role| host.roles.contains(role))
@@ -141,8 +147,14 @@ pub fn plan(
             let mut after = BTreeSet::new();
             for name in &entry.after {
                 let earlier = entries.iter().find(|(other, _)| other.step == *name);
-                let Some((earlier, earlier_step)) = earlier else { continue };
-                for other in site.hosts.values().filter(|h| chosen(h) && runs_on(earlier, h)) {
+                let Some((earlier, earlier_step)) = earlier else {
+                    continue;
+                };
+                for other in site
+                    .hosts
+                    .values()
+                    .filter(|h| chosen(h) && runs_on(earlier, h))
+                {
                     after.insert((other.name.clone(), earlier_step.name));
                 }
             }
@@ -156,14 +168,28 @@ pub fn plan(
                 after.extend(before.map(|before| (before.name.clone(), step.name)));
             }
             let resources = (step.resources)(&cx)?;
-            steps.push(StepPlan { name: step.name, resources, after: after.into_iter().collect() });
+            steps.push(StepPlan {
+                name: step.name,
+                resources,
+                after: after.into_iter().collect(),
+            });
         }
-        hosts.push(HostPlan { host: host.clone(), steps });
+        hosts.push(HostPlan {
+            host: host.clone(),
+            steps,
+        });
     }
     let has = |name: &str| entries.iter().any(|(_, step)| step.name == name);
-    let checks = if has("verify") { step::checks(site) } else { Vec::new() };
-    let lookups =
-        if has("preflight") && site.dns.check { lookups(site) } else { Vec::new() };
+    let checks = if has("verify") {
+        step::checks(site)
+    } else {
+        Vec::new()
+    };
+    let lookups = if has("preflight") && site.dns.check {
+        lookups(site)
+    } else {
+        Vec::new()
+    };
     Ok(Plan {
         site: site.name.to_string(),
         playbook: playbook.name.clone(),
@@ -173,21 +199,32 @@ pub fn plan(
     })
 }
 
-fn check_selection(
-    site: &Site,
-    playbook: &Playbook,
-    selection: &Selection,
-) -> Result<(), Error> {
+fn check_selection(site: &Site, playbook: &Playbook, selection: &Selection) -> Result<(), Error> {
     for name in &selection.hosts {
         if !site.hosts.keys().any(|host| host.as_str() == name) {
             let known = site.hosts.keys().map(ToString::to_string).collect();
-            return Err(Error::UnknownHost { name: name.clone(), known });
+            return Err(Error::UnknownHost {
+                name: name.clone(),
+                known,
+            });
         }
     }
-    for name in selection.only.iter().chain(&selection.skip).chain(&selection.from) {
+    for name in selection
+        .only
+        .iter()
+        .chain(&selection.skip)
+        .chain(&selection.from)
+    {
         if !playbook.steps.iter().any(|entry| entry.step == *name) {
-            let known = playbook.steps.iter().map(|entry| entry.step.clone()).collect();
-            return Err(Error::UnknownStep { name: name.clone(), known });
+            let known = playbook
+                .steps
+                .iter()
+                .map(|entry| entry.step.clone())
+                .collect();
+            return Err(Error::UnknownStep {
+                name: name.clone(),
+                known,
+            });
         }
     }
     Ok(())
@@ -196,7 +233,9 @@ fn check_selection(
 fn lookups(site: &Site) -> Vec<Lookup> {
     use crate::site::Role;
     let addresses: Vec<_> = site.with_role(Role::Proxy).flat_map(Host::public).collect();
-    let Some(host) = site.with_role(Role::Proxy).next() else { return Vec::new() };
+    let Some(host) = site.with_role(Role::Proxy).next() else {
+        return Vec::new();
+    };
     site.domains
         .iter()
         .map(|domain| Lookup {

@@ -23,15 +23,17 @@ fn in_turn(cmd: &Cmd) -> Cmd {
 }
 
 /// Carries out an operation.
-pub(super) async fn act(
-    remote: &Remote,
-    step: &str,
-    op: &Op,
-    cache: &Path,
-) -> Result<(), Failure> {
+pub(super) async fn act(remote: &Remote, step: &str, op: &Op, cache: &Path) -> Result<(), Failure> {
     let (cmd, input, limit) = match &op.action {
         Action::Run { cmd, input, limit } => (cmd.clone(), bytes(input, cache), *limit),
-        Action::Put { path, content, mode, owner, check, pending } => {
+        Action::Put {
+            path,
+            content,
+            mode,
+            owner,
+            check,
+            pending,
+        } => {
             let mut cmd = Cmd::script(PUT, [path.clone(), format!("{mode:o}"), owner.clone()])
                 .arg(sum(content))
                 .arg(pending.len().to_string())
@@ -42,8 +44,10 @@ pub(super) async fn act(
             (cmd, bytes(content, cache), PUT_LIMIT)
         }
     };
-    let done =
-        remote.run(step, &in_turn(&cmd), input, limit).await.map_err(|e| lost(&e))?;
+    let done = remote
+        .run(step, &in_turn(&cmd), input, limit)
+        .await
+        .map_err(|e| lost(&e))?;
     if done.status.success() {
         return Ok(());
     }

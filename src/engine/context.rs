@@ -81,7 +81,10 @@ struct Pieces {
 
 impl Pieces {
     fn new(sender: Sender<io::Result<Vec<u8>>>) -> Self {
-        Self { sender, piece: Vec::with_capacity(PIECE) }
+        Self {
+            sender,
+            piece: Vec::with_capacity(PIECE),
+        }
     }
 }
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use super::Settings;
 use super::act::act;
 use super::gates::{Ended, Gates};
 use super::guard::{self, Guard, Lapsed};
 use super::lock::{self, Lock};
 use super::remote::{Remote, failure, ms, unreadable};
 use super::survey::{gather, read};
-use super::Settings;
 use crate::event::{Event, Failure, Outcome, State};
 use crate::plan::{HostPlan, StepPlan};
 use crate::resource::Resource;
@@ -72,8 +72,15 @@ pub(super) async fn converge(
     seen: Observed,
     refused: Option<Failure>,
 ) -> (Remote, Tally) {
-    let mut host =
-        Host { work, plan, remote, lock: None, seen, stale: false, tally: Tally::default() };
+    let mut host = Host {
+        work,
+        plan,
+        remote,
+        lock: None,
+        seen,
+        stale: false,
+        tally: Tally::default(),
+    };
     host.steps(refused).await;
     (host.remote, host.tally)
 }
@@ -89,7 +96,11 @@ impl Host<'_> {
                 Some(failure) => Err(Stop::Failed(failure)),
                 None => self.step(step).await,
             };
-            let ended = if result.is_ok() { Ended::Well } else { Ended::Badly };
+            let ended = if result.is_ok() {
+                Ended::Well
+            } else {
+                Ended::Badly
+            };
             let outcome = match result {
                 Ok(()) if self.tally.changed > before => Outcome::Changed,
                 Ok(()) => Outcome::Unchanged,
@@ -125,7 +136,12 @@ impl Host<'_> {
 
     fn finished(&self, step: &str, outcome: Outcome, ms: u64) {
         let (host, step) = (self.remote.host.clone(), step.to_owned());
-        self.remote.events.send(Event::StepFinished { host, step, outcome, ms });
+        self.remote.events.send(Event::StepFinished {
+            host,
+            step,
+            outcome,
+            ms,
+        });
     }
 
     async fn step(&mut self, step: &StepPlan) -> Result<(), Stop> {
@@ -135,7 +151,9 @@ impl Host<'_> {
             }
         }
         let (host, name) = (self.remote.host.clone(), step.name.to_owned());
-        self.remote.events.send(Event::StepStarted { host, step: name });
+        self.remote
+            .events
+            .send(Event::StepStarted { host, step: name });
         if self.stale {
             self.read(&step.resources).await?;
             self.stale = false;
@@ -198,7 +216,10 @@ impl Host<'_> {
             State::InSync => {}
             State::Differs { what, lines } => {
                 let lines: Vec<String> = lines.iter().map(shown).collect();
-                let text = format!("{} still differs after it was changed: {what}", resource.id());
+                let text = format!(
+                    "{} still differs after it was changed: {what}",
+                    resource.id()
+                );
                 return Err(failure("confirm", text, &lines.join("\n")).into());
             }
             other => return Err(unfit(&resource.id(), &other).into()),
@@ -234,7 +255,10 @@ impl Host<'_> {
     async fn disarm(&mut self, guard: Guard) -> Result<(), Stop> {
         let work = self.work;
         let events = self.remote.events.clone();
-        match guard.prove(&work.settings, &self.plan.host, &work.keys, &events).await {
+        match guard
+            .prove(&work.settings, &self.plan.host, &work.keys, &events)
+            .await
+        {
             Ok((_new, attempts)) => {
                 self.tally.connections += attempts;
                 Ok(())
@@ -261,8 +285,11 @@ fn unfit(resource: &str, state: &State) -> Failure {
             refused
         }
         State::Unknown { until } => {
-            let mut unknown =
-                failure("check", format!("{resource} can't be known before {until} is done"), "");
+            let mut unknown = failure(
+                "check",
+                format!("{resource} can't be known before {until} is done"),
+                "",
+            );
             unknown.next = Some(format!("run step {until} on this host first"));
             unknown
         }

@@ -55,7 +55,9 @@ impl Gates {
 
     /// Waits until a step has ended on a host.
     pub(super) async fn wait(&self, host: &str, step: &'static str) -> Ended {
-        let Some(gate) = self.0.get(&(host.to_owned(), step)) else { return Ended::Well };
+        let Some(gate) = self.0.get(&(host.to_owned(), step)) else {
+            return Ended::Well;
+        };
         let mut gate = gate.subscribe();
         match gate.wait_for(Option::is_some).await {
             Ok(ended) => ended.unwrap_or(Ended::Badly),

@@ -40,14 +40,23 @@ pub(super) async fn arm(
     let name = format!("{}-{step}", settings.site.name);
     let cmd = Cmd::script(ARM, [name.clone(), seconds.to_string()]);
     let done = remote
-        .run(step, &cmd, crate::ssh::Input::Empty, Duration::from_secs(60))
+        .run(
+            step,
+            &cmd,
+            crate::ssh::Input::Empty,
+            Duration::from_secs(60),
+        )
         .await
         .map_err(|e| lost(&e))?;
     if !done.status.success() {
         return Err(remote.failed("arm the guard; nothing was changed", &cmd, &done));
     }
     let host = remote.host.clone();
-    remote.events.send(Event::GuardArmed { host, step: step.to_owned(), seconds });
+    remote.events.send(Event::GuardArmed {
+        host,
+        step: step.to_owned(),
+        seconds,
+    });
     Ok(Guard { name, step })
 }
 
@@ -76,7 +85,11 @@ impl Guard {
                 }
             }
         };
-        let Login { session, user, attempts } = login;
+        let Login {
+            session,
+            user,
+            attempts,
+        } = login;
         let remote = Remote {
             session: std::sync::Arc::new(session),
             user,

@@ -31,11 +31,7 @@ pub(super) enum Refused {
 }
 
 /// Takes the lock, and the receipt of the last proof away: from here on things change.
-pub(super) async fn lock(
-    remote: &Remote,
-    owner: &str,
-    receipt: &str,
-) -> Result<Lock, Refused> {
+pub(super) async fn lock(remote: &Remote, owner: &str, receipt: &str) -> Result<Lock, Refused> {
     let (stdin, input) = channel(1);
     let (lines, mut said) = unbounded_channel();
     let mut exec = Exec::new(remote.as_root(&Cmd::script(LOCK, [owner, receipt])));
@@ -45,19 +41,27 @@ pub(super) async fn lock(
     let running = tokio::spawn(async move { session.exec(exec).await });
     let answer = tokio::time::timeout(Duration::from_secs(30), said.recv()).await;
     match answer {
-        Ok(Some(line)) if line == "provision:locked" => Ok(Lock { _stdin: stdin, _exec: running }),
+        Ok(Some(line)) if line == "provision:locked" => Ok(Lock {
+            _stdin: stdin,
+            _exec: running,
+        }),
         Ok(Some(line)) => match line.strip_prefix("provision:held ") {
             Some(who) => {
                 let mut held = failure("lock", format!("another run holds this host: {who}"), "");
-                held.next = Some(
-                    "wait until it ends; a run that was killed lets go by itself".to_owned(),
-                );
+                held.next =
+                    Some("wait until it ends; a run that was killed lets go by itself".to_owned());
                 Err(Refused::Held(held))
             }
-            None => Err(Refused::Failed(failure("lock", "could not hold the host", &line))),
+            None => Err(Refused::Failed(failure(
+                "lock",
+                "could not hold the host",
+                &line,
+            ))),
         },
-        Ok(None) | Err(_) => {
-            Err(Refused::Failed(failure("lock", "the host did not answer to the lock", "")))
-        }
+        Ok(None) | Err(_) => Err(Refused::Failed(failure(
+            "lock",
+            "the host did not answer to the lock",
+            "",
+        ))),
     }
 }

@@ -25,7 +25,10 @@ pub(super) fn target(settings: &Settings, host: &Host, user: &str) -> Target {
         port: host.port,
         user: user.to_owned(),
         key: ssh.key.clone(),
-        trust: Trust { pinned: host.host_key.clone(), known_hosts: ssh.known_hosts.clone() },
+        trust: Trust {
+            pinned: host.host_key.clone(),
+            known_hosts: ssh.known_hosts.clone(),
+        },
         connect_timeout: Duration::from_secs(ssh.connect_timeout),
     }
 }
@@ -43,11 +46,19 @@ pub(super) async fn login(
     let ssh = &settings.site.ssh;
     let user = ssh.user.as_str();
     match attempt(settings, host, user, keys, events).await {
-        Ok(session) => Ok(Login { session, user: user.to_owned(), attempts: 1 }),
+        Ok(session) => Ok(Login {
+            session,
+            user: user.to_owned(),
+            attempts: 1,
+        }),
         Err(refused) if refused.is_auth() && ssh.bootstrap != ssh.user => {
             let user = ssh.bootstrap.as_str();
             match attempt(settings, host, user, keys, events).await {
-                Ok(session) => Ok(Login { session, user: user.to_owned(), attempts: 2 }),
+                Ok(session) => Ok(Login {
+                    session,
+                    user: user.to_owned(),
+                    attempts: 2,
+                }),
                 // If neither is let in, the user that should be there is the news.
                 Err(both) if both.is_auth() => Err(refused),
                 Err(other) => Err(other),
@@ -69,10 +80,18 @@ async fn attempt(
         IpAddr::V4(v4) => format!("{v4}:{}", host.port),
     };
     let name = host.name.to_string();
-    events.send(Event::Connecting { host: name.clone(), user: user.to_owned(), address });
+    events.send(Event::Connecting {
+        host: name.clone(),
+        user: user.to_owned(),
+        address,
+    });
     let start = Instant::now();
     let session = ssh::connect(&target(settings, host, user), keys).await?;
     let ms = super::remote::ms(start);
-    events.send(Event::Connected { host: name, user: user.to_owned(), ms });
+    events.send(Event::Connected {
+        host: name,
+        user: user.to_owned(),
+        ms,
+    });
     Ok(session)
 }

@@ -59,7 +59,10 @@ pub struct Events {
 impl Events {
     /// Events to this channel; remote output is masked for these values.
     pub fn new(sender: UnboundedSender<Event>, mask: Mask) -> Self {
-        Self { sender, mask: Arc::new(mask) }
+        Self {
+            sender,
+            mask: Arc::new(mask),
+        }
     }
 
     /// Sends an event. A receiver that is gone wants no more of them.

@@ -33,7 +33,10 @@ impl Remote {
     /// SSH_CONNECTION is handed on under another name, since sudo drops it.
     pub(super) fn as_root(&self, cmd: &Cmd) -> String {
         let sudo = if self.user == "root" { "" } else { "sudo -n " };
-        format!("{sudo}env PROVISION_SSH_CONNECTION=\"$SSH_CONNECTION\" {}", cmd.to_shell())
+        format!(
+            "{sudo}env PROVISION_SSH_CONNECTION=\"$SSH_CONNECTION\" {}",
+            cmd.to_shell()
+        )
     }
 
     /// Feeds a script to a root shell and gives back what it printed.
@@ -49,7 +52,11 @@ impl Remote {
         if let Some(failure) = sudo_refused(&self.user, &said) {
             return Err(failure);
         }
-        Err(failure("read", format!("reading its state ended with {}", code(&done)), &said))
+        Err(failure(
+            "read",
+            format!("reading its state ended with {}", code(&done)),
+            &said,
+        ))
     }
 
     /// Runs a command as root; its lines become events. Any exit status is an answer.
@@ -69,10 +76,15 @@ impl Remote {
             while let Some(line) = lines.recv().await {
                 let line = self.events.masked(&line);
                 let (host, step) = (self.host.clone(), step.to_owned());
-                self.events.send(match line.strip_prefix("provision:waiting ") {
-                    Some(what) => Event::Waiting { host, step, what: what.to_owned() },
-                    None => Event::Output { host, step, line },
-                });
+                self.events
+                    .send(match line.strip_prefix("provision:waiting ") {
+                        Some(what) => Event::Waiting {
+                            host,
+                            step,
+                            what: what.to_owned(),
+                        },
+                        None => Event::Output { host, step, line },
+                    });
             }
         };
         let (done, ()) = tokio::join!(self.session.exec(exec), forward);
@@ -91,7 +103,11 @@ impl Remote {
     pub(super) fn failed(&self, what: &str, cmd: &Cmd, done: &Done) -> Failure {
         let mut text = String::from_utf8_lossy(&done.stdout).into_owned();
         text.push_str(&String::from_utf8_lossy(&done.stderr));
-        let mut failure = failure("change", format!("could not {what}"), &self.events.masked(&text));
+        let mut failure = failure(
+            "change",
+            format!("could not {what}"),
+            &self.events.masked(&text),
+        );
         failure.command = Some(self.events.masked(&cmd.shown()));
         failure.exit_code = match &done.status {
             Status::Code(code) => Some(i64::from(*code)),
@@ -110,8 +126,11 @@ fn code(done: &Done) -> String {
 
 /// A failure with the last lines of what was printed.
 pub(super) fn failure(stage: &str, what: impl Into<String>, printed: &str) -> Failure {
-    let lines: Vec<String> =
-        printed.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
+    let lines: Vec<String> = printed
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(str::to_owned)
+        .collect();
     Failure {
         stage: stage.to_owned(),
         what: what.into(),
@@ -139,7 +158,11 @@ fn sudo_refused(user: &str, said: &str) -> Option<Failure> {
     if !absent && !said.contains("sudo:") && !said.contains("sudo-rs:") {
         return None;
     }
-    let mut failure = failure("sudo", format!("{user} can't become root without a password"), said);
+    let mut failure = failure(
+        "sudo",
+        format!("{user} can't become root without a password"),
+        said,
+    );
     if absent {
         failure.what = format!("{user} isn't root, and there is no sudo");
     }

@@ -11,9 +11,9 @@ use super::remote::{Remote, failure, lost, ms, unreadable};
 use super::{Events, Settings};
 use crate::event::{Event, Failure, State};
 use crate::plan::{HostPlan, Lookup, Plan};
+use crate::resource::Resource;
 use crate::resource::fact::Observed;
 use crate::resource::gather::Gather;
-use crate::resource::Resource;
 use crate::ssh::Keys;
 use crate::vantage;
 
@@ -55,7 +55,13 @@ pub(super) struct Surveyed {
 impl Survey {
     /// Whether nothing at all has to be done.
     pub fn is_converged(&self) -> bool {
-        let Counts { differ, unknown, refused, failed_hosts, .. } = self.counts;
+        let Counts {
+            differ,
+            unknown,
+            refused,
+            failed_hosts,
+            ..
+        } = self.counts;
         differ + unknown + refused + failed_hosts == 0
     }
 }
@@ -73,8 +79,9 @@ pub async fn survey(plan: Plan, settings: &Settings, keys: Keys, events: &Events
             let name = host.name.to_string();
             let mut connections = 0;
             let state = async {
-                let login =
-                    login(&settings, &host, &keys, &events).await.map_err(|e| lost(&e))?;
+                let login = login(&settings, &host, &keys, &events)
+                    .await
+                    .map_err(|e| lost(&e))?;
                 connections = login.attempts;
                 let remote = Remote {
                     session: Arc::new(login.session),
@@ -103,7 +110,15 @@ pub async fn survey(plan: Plan, settings: &Settings, keys: Keys, events: &Events
     };
     let ((hosts, connections), refused) = tokio::join!(hosts, lookups);
     let counts = count(&plan.hosts, &hosts, &refused, events);
-    Survey { hosts, plan, keys, connections, start, refused, counts }
+    Survey {
+        hosts,
+        plan,
+        keys,
+        connections,
+        start,
+        refused,
+        counts,
+    }
 }
 
 /// One script for the facts of these resources, with a nonce nobody can guess.
@@ -111,9 +126,13 @@ pub(super) fn gather<'a>(
     resources: impl IntoIterator<Item = &'a Box<dyn Resource>>,
 ) -> Result<Gather, Failure> {
     let mut nonce = [0_u8; 16];
-    getrandom::fill(&mut nonce).map_err(|e| failure("read", format!("no random numbers: {e}"), ""))?;
+    getrandom::fill(&mut nonce)
+        .map_err(|e| failure("read", format!("no random numbers: {e}"), ""))?;
     let nonce: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Gather::new(nonce, resources.into_iter().flat_map(|resource| resource.facts())))
+    Ok(Gather::new(
+        nonce,
+        resources.into_iter().flat_map(|resource| resource.facts()),
+    ))
 }
 
 /// Reads a host in one exec.
@@ -122,7 +141,11 @@ pub(super) async fn read(remote: &Remote, gather: &Gather) -> Result<Observed, F
     let printed = remote.feed(gather.script()).await?;
     let seen = gather.parse(&printed).map_err(|e| unreadable(&e))?;
     let (host, ms) = (remote.host.clone(), ms(start));
-    remote.events.send(Event::Read { host, resources: gather.len(), ms });
+    remote.events.send(Event::Read {
+        host,
+        resources: gather.len(),
+        ms,
+    });
     Ok(seen)
 }
 
@@ -140,13 +163,19 @@ fn count(
             Ok(state) => state,
             Err(failure) => {
                 counts.failed_hosts += 1;
-                events.send(Event::HostFailed { host, failure: failure.clone() });
+                events.send(Event::HostFailed {
+                    host,
+                    failure: failure.clone(),
+                });
                 continue;
             }
         };
         if let Some(failure) = refused_hosts.get(&host) {
             counts.refused += 1;
-            let (what, mend) = (failure.what.clone(), failure.next.clone().unwrap_or_default());
+            let (what, mend) = (
+                failure.what.clone(),
+                failure.next.clone().unwrap_or_default(),
+            );
             events.send(Event::Seen {
                 host: host.clone(),
                 step: "preflight".to_owned(),

@@ -18,7 +18,8 @@ mod verify;
 use crate::resource::Resource;
 use crate::site::{Host, Role, Site};
 
-pub use verify::{Check, checks};
+pub use crate::proof::Check;
+pub use verify::{HERE, checks};
 
 /// What a step may look at when it says what it needs.
 #[derive(Clone, Copy, Debug)]

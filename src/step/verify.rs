@@ -1,8 +1,7 @@
 //! `verify`: what must be proven of the site, from outside.
 
-use std::net::{IpAddr, SocketAddr};
-
 use super::{Cx, Error, Resources, Step};
+use crate::proof::{Check, Claim};
 use crate::resource::sha256;
 use crate::resource::task::Task;
 use crate::site::{Role, Site};
@@ -17,101 +16,91 @@ pub(super) const STEP: Step = Step {
     resources,
 };
 
-/// One thing that must be proven.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Check {
-    /// The app's published port on `host` answers to the proxies, and to nobody else.
-    OnlyForProxies {
-        /// The app server.
-        host: String,
-        /// Where it must not answer to us.
-        public: Vec<SocketAddr>,
-        /// Where it must answer to the proxies and not to its siblings.
-        inner: SocketAddr,
-        /// The proxies' names.
-        proxies: Vec<String>,
-        /// The other app servers' names.
-        siblings: Vec<String>,
-    },
-    /// sshd answers from here.
-    Ssh {
-        /// The host.
-        host: String,
-        /// Where.
-        address: SocketAddr,
-    },
-    /// HTTP leads to HTTPS; HTTPS shows the page under a valid certificate; foreign names get
-    /// nothing.
-    Front {
-        /// The proxy.
-        host: String,
-        /// Its public addresses.
-        addresses: Vec<IpAddr>,
-        /// The names it answers to.
-        domains: Vec<String>,
-        /// The path that answers 200.
-        path: String,
-        /// The nginx container, whose log says which app server answered.
-        container: String,
-        /// How many app servers must be seen to answer.
-        upstreams: usize,
-    },
-    /// The renewal timer is armed.
-    Timer {
-        /// The proxy.
-        host: String,
-        /// The unit.
-        unit: String,
-    },
-}
+/// The vantage of the operator's machine.
+pub const HERE: &str = "here";
 
 /// What must be proven of a site.
 pub fn checks(site: &Site) -> Vec<Check> {
-    let names = |role| site.with_role(role).map(|host| host.name.to_string());
-    let proxies: Vec<String> = names(Role::Proxy).collect();
     let mut checks = Vec::new();
     for host in site.hosts.values() {
-        let address = SocketAddr::new(host.address, host.port);
-        checks.push(Check::Ssh {
-            host: host.name.to_string(),
-            address,
-        });
+        let claim = Claim::Open(host.port);
+        checks.push(check(host.name.as_str(), HERE, Some(host.address), claim));
     }
     for app in site.with_role(Role::App) {
-        let port = site.app.publish;
-        let inner = app.private.unwrap_or(app.address);
-        checks.push(Check::OnlyForProxies {
-            host: app.name.to_string(),
-            public: app
-                .public()
-                .into_iter()
-                .map(|ip| SocketAddr::new(ip, port))
-                .collect(),
-            inner: SocketAddr::new(inner, port),
-            proxies: proxies.clone(),
-            siblings: names(Role::App)
-                .filter(|name| *name != app.name.as_str())
-                .collect(),
-        });
+        let name = app.name.as_str();
+        let blocked = || Claim::Blocked(site.app.publish);
+        for public in app.public() {
+            checks.push(check(name, HERE, Some(public), blocked()));
+        }
+        for proxy in site.with_role(Role::Proxy) {
+            let page = Claim::Page {
+                path: site.app.health.to_string(),
+                status: 200,
+            };
+            checks.push(check(
+                name,
+                proxy.name.as_str(),
+                Some(app.inner_from(proxy)),
+                page,
+            ));
+        }
+        for sibling in site
+            .with_role(Role::App)
+            .filter(|other| other.name != app.name)
+        {
+            let address = app.inner_from(sibling);
+            checks.push(check(name, sibling.name.as_str(), Some(address), blocked()));
+        }
     }
     for proxy in site.with_role(Role::Proxy) {
-        checks.push(Check::Front {
-            host: proxy.name.to_string(),
-            addresses: proxy.public(),
-            domains: site.domains.iter().map(ToString::to_string).collect(),
-            path: site.app.health.to_string(),
-            container: format!("{}-proxy", site.name),
-            upstreams: site.with_role(Role::App).count(),
-        });
-        checks.push(Check::Timer {
-            host: proxy.name.to_string(),
-            unit: format!("{}-renew.timer", site.name),
-        });
+        front(site, proxy, &mut checks);
     }
     checks
 }
 
+/// What the proxy must show to the world.
+fn front(site: &Site, proxy: &crate::site::Host, checks: &mut Vec<Check>) {
+    let name = proxy.name.as_str();
+    let canonical = site.canonical();
+    let path = site.app.health.to_string();
+    for address in proxy.public() {
+        let page = Claim::Page {
+            path: path.clone(),
+            status: 200,
+        };
+        checks.push(check(name, HERE, Some(address), page));
+        let to = format!("https://{canonical}{path}");
+        checks.push(check(name, HERE, Some(address), Claim::Redirect { to }));
+        checks.push(check(name, HERE, Some(address), Claim::Ignored));
+        checks.push(check(name, HERE, Some(address), Claim::NoCertificate));
+    }
+    let names = site.domains.iter().map(ToString::to_string).collect();
+    let certificate = Claim::Certificate { names, margin: 0 };
+    checks.push(check(name, HERE, Some(proxy.address), certificate));
+    let servers = site
+        .with_role(Role::App)
+        .map(|app| app.name.to_string())
+        .collect();
+    checks.push(check(
+        name,
+        HERE,
+        Some(proxy.address),
+        Claim::Balanced(servers),
+    ));
+    checks.push(check(name, name, None, Claim::Timer));
+}
+
+fn check(host: &str, from: &str, address: Option<std::net::IpAddr>, claim: Claim) -> Check {
+    Check {
+        host: host.to_owned(),
+        from: from.to_owned(),
+        address: address.map(|address| address.to_string()),
+        claim,
+    }
+}
+
 fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
+    // The receipt goes with the first change on the host, and comes back with a new proof.
     let depends = sha256(format!("{:?}", checks(cx.site)));
     let receipt = format!("{}/proof", cx.site.state());
     Ok(vec![Box::new(Task::new(
