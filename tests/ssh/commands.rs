@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::server::Server;
+use crate::server::{Server, Setup};
 
 const MIB: usize = 1024 * 1024;
 /// More than anything here takes; a hang is a failure, not a wait.
@@ -102,6 +102,33 @@ async fn a_command_the_server_wont_run_is_refused() {
     );
 }
 
+#[tokio::test]
+async fn what_comes_back_is_read_while_input_is_still_written() {
+    let server = Server::start().await;
+    let session = session(&server).await;
+    let (sender, pieces) = mpsc::channel(1);
+    let (lines, mut seen) = mpsc::unbounded_channel();
+    let request = Exec {
+        input: Input::Stream(pieces),
+        lines: Some(lines),
+        ..Exec::new("cat")
+    };
+    // Each piece waits until the one before it is back.
+    let talk = async move {
+        for round in 0..20 {
+            sender
+                .send(Ok(format!("{round}\n").into_bytes()))
+                .await
+                .unwrap();
+            assert_eq!(seen.recv().await, Some(round.to_string()));
+        }
+    };
+    let (done, ()) = timeout(HANG, async { tokio::join!(session.exec(request), talk) })
+        .await
+        .expect("reading waits for writing");
+    assert!(done.unwrap().status.success());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thirty_two_mebibytes_go_through_cat_and_back() {
     let server = Server::start().await;
@@ -148,7 +175,11 @@ async fn a_stream_is_taken_as_fast_as_the_command_reads() {
 
 #[tokio::test]
 async fn a_command_that_doesnt_read_holds_the_stream_back() {
-    let server = Server::start().await;
+    let server = Server::with(Setup {
+        unread: 8,
+        ..Setup::default()
+    })
+    .await;
     let session = session(&server).await;
     let (sender, pieces) = mpsc::channel(1);
     let request = Exec {

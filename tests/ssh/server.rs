@@ -53,6 +53,9 @@ pub struct Setup {
     pub user_key: Algorithm,
     pub most_attempts: usize,
     pub also_wants: Option<MethodKind>,
+    /// How many pieces of input a command may leave unread. Then a russh server stops altogether
+    /// (sshd doesn't): it couldn't even hear that the client has read on.
+    pub unread: usize,
 }
 
 impl Default for Setup {
@@ -62,6 +65,7 @@ impl Default for Setup {
             user_key: Algorithm::Ed25519,
             most_attempts: 10,
             also_wants: None,
+            unread: 1 << 20,
         }
     }
 }
@@ -94,6 +98,7 @@ impl Server {
             auth_rejection_time: Duration::ZERO,
             methods: MethodSet::from(&[MethodKind::PublicKey, MethodKind::Password][..]),
             nodelay: true,
+            channel_buffer_size: setup.unread,
             ..server::Config::default()
         });
         let pair = Arc::new(Barrier::new(2));
@@ -312,7 +317,6 @@ async fn run(
                 .exit_signal_request(id, Sig::KILL, false, String::new(), String::new())
                 .await;
         }
-        // Passes on piece by piece, and doesn't read on before a piece is gone, as cat does.
         "cat" => {
             let (mut input, output) = channel.split();
             while let Some(message) = input.wait().await {
