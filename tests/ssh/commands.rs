@@ -4,10 +4,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use provision::ssh::{Done, Exec, Fault, Input, Session, Stage, Status, connect};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::server::Server;
+use crate::server::{Server, Setup};
 
 const MIB: usize = 1024 * 1024;
 /// More than anything here takes; a hang is a failure, not a wait.
@@ -64,21 +67,29 @@ async fn a_signal_is_named() {
 
 #[tokio::test]
 async fn a_connection_that_breaks_under_a_command_is_lost() {
-    let error = run("drop").await.unwrap_err();
-    assert!(error.is_lost(), "{error}");
-    assert_eq!(error.stage(), Stage::Exec);
-    assert!(error.to_string().contains("power cut"), "{error}");
+    for how in ["with a word", "without a word", "after the status"] {
+        let error = run(&format!("lose {how}")).await.unwrap_err();
+        assert!(error.is_lost(), "{how}: {error}");
+        assert_eq!(error.stage(), Stage::Exec);
+    }
+}
+
+#[tokio::test]
+async fn the_last_words_of_a_lost_connection_are_told() {
+    let error = run("lose with a word").await.unwrap_err();
+    assert!(error.to_string().contains("going down"), "{error}");
 }
 
 #[tokio::test]
 async fn a_command_on_a_lost_connection_is_lost_too() {
     let server = Server::start().await;
     let session = session(&server).await;
-    assert!(session.exec(Exec::new("drop")).await.unwrap_err().is_lost());
-    let error = timeout(HANG, session.exec(Exec::new("both")))
+    let first = session.exec(Exec::new("lose without a word")).await;
+    assert!(first.unwrap_err().is_lost());
+    let second = timeout(HANG, session.exec(Exec::new("both")))
         .await
         .unwrap();
-    assert!(error.unwrap_err().is_lost());
+    assert!(second.unwrap_err().is_lost());
     assert!(session.is_closed());
 }
 
@@ -89,6 +100,33 @@ async fn a_command_the_server_wont_run_is_refused() {
         matches!(error.fault(), Fault::ExecRefused { .. }),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn what_comes_back_is_read_while_input_is_still_written() {
+    let server = Server::start().await;
+    let session = session(&server).await;
+    let (sender, pieces) = mpsc::channel(1);
+    let (lines, mut seen) = mpsc::unbounded_channel();
+    let request = Exec {
+        input: Input::Stream(pieces),
+        lines: Some(lines),
+        ..Exec::new("cat")
+    };
+    // Each piece waits until the one before it is back.
+    let talk = async move {
+        for round in 0..20 {
+            sender
+                .send(Ok(format!("{round}\n").into_bytes()))
+                .await
+                .unwrap();
+            assert_eq!(seen.recv().await, Some(round.to_string()));
+        }
+    };
+    let (done, ()) = timeout(HANG, async { tokio::join!(session.exec(request), talk) })
+        .await
+        .expect("reading waits for writing");
+    assert!(done.unwrap().status.success());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -137,7 +175,11 @@ async fn a_stream_is_taken_as_fast_as_the_command_reads() {
 
 #[tokio::test]
 async fn a_command_that_doesnt_read_holds_the_stream_back() {
-    let server = Server::start().await;
+    let server = Server::with(Setup {
+        unread: 8,
+        ..Setup::default()
+    })
+    .await;
     let session = session(&server).await;
     let (sender, pieces) = mpsc::channel(1);
     let request = Exec {
@@ -311,4 +353,54 @@ async fn a_session_knows_its_ends_and_says_goodbye() {
     assert_ne!(session.local_address().port(), server.port);
     assert_eq!(session.host(), "app1");
     timeout(HANG, session.close()).await.unwrap();
+}
+
+/// Passes bytes on after a while, however many come: a long line, not a thin one.
+async fn slow(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Duration) {
+    let (sender, mut pieces) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
+    let read = async move {
+        let mut piece = vec![0; 64 * 1024];
+        while let Ok(length @ 1..) = from.read(&mut piece).await {
+            let due = Instant::now() + delay;
+            sender.send((due, piece[..length].to_vec())).unwrap();
+        }
+    };
+    let write = async move {
+        while let Some((due, piece)) = pieces.recv().await {
+            tokio::time::sleep_until(due.into()).await;
+            if to.write_all(&piece).await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::join!(read, write);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_and_a_command_cost_eight_round_trips() {
+    let server = Server::start().await;
+    let port = server.port;
+    let round_trip = Duration::from_millis(300);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut target = server.target();
+    target.port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (client, _) = listener.accept().await.unwrap();
+        let server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        client.set_nodelay(true).unwrap();
+        server.set_nodelay(true).unwrap();
+        let (client_read, client_write) = client.into_split();
+        let (server_read, server_write) = server.into_split();
+        tokio::join!(
+            slow(client_read, server_write, round_trip / 2),
+            slow(server_read, client_write, round_trip / 2)
+        );
+    });
+    let keys = provision::ssh::Keys::new(None, None);
+    let began = Instant::now();
+    let session = connect(&target, &keys).await.unwrap();
+    session.exec(Exec::new("both")).await.unwrap();
+    // The handshake of TCP, the eighth, isn't slowed down here.
+    let spent = began.elapsed().as_secs_f64() / round_trip.as_secs_f64();
+    assert!(spent < 7.9, "{spent} round trips and that of TCP");
 }

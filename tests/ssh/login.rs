@@ -160,7 +160,6 @@ async fn the_agents_keys_are_tried_without_a_named_one() {
     let server = Server::start().await;
     let keys = with_agent(&server, server.user_key.clone());
     log_in(&server, None, &keys).await.unwrap();
-    let keys = with_agent(&Server::start().await, server.user_key.clone());
     let elsewhere = Server::start().await;
     let error = turned_down(&elsewhere, None, &keys).await;
     assert!(error.to_string().contains("me@laptop"), "{error}");

@@ -1,6 +1,6 @@
 //! An SSH server whose commands each do one thing that a client must cope with.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Shutdown};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use provision::ssh::{Keys, Target, Trust};
 use russh::keys::key::safe_rng;
+use russh::keys::ssh_key::private::RsaKeypair;
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey, PublicKey};
 use russh::server::{self, Auth, Msg, PublicKeyOffer, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelMsg, MethodKind, MethodSet, Sig};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Barrier;
 
 pub const ECDSA: Algorithm = Algorithm::Ecdsa {
@@ -21,6 +22,10 @@ pub const ECDSA: Algorithm = Algorithm::Ecdsa {
 pub const RSA: Algorithm = Algorithm::Rsa { hash: None };
 
 pub fn new_key(algorithm: Algorithm) -> PrivateKey {
+    if algorithm == RSA {
+        // The default size takes many seconds to make.
+        return RsaKeypair::random(&mut safe_rng(), 2048).unwrap().into();
+    }
     PrivateKey::random(&mut safe_rng(), algorithm).unwrap()
 }
 
@@ -48,6 +53,9 @@ pub struct Setup {
     pub user_key: Algorithm,
     pub most_attempts: usize,
     pub also_wants: Option<MethodKind>,
+    /// How many pieces of input a command may leave unread. Then a russh server stops altogether
+    /// (sshd doesn't): it couldn't even hear that the client has read on.
+    pub unread: usize,
 }
 
 impl Default for Setup {
@@ -57,6 +65,7 @@ impl Default for Setup {
             user_key: Algorithm::Ed25519,
             most_attempts: 10,
             also_wants: None,
+            unread: 1 << 20,
         }
     }
 }
@@ -89,18 +98,23 @@ impl Server {
             auth_rejection_time: Duration::ZERO,
             methods: MethodSet::from(&[MethodKind::PublicKey, MethodKind::Password][..]),
             nodelay: true,
+            channel_buffer_size: setup.unread,
             ..server::Config::default()
         });
         let pair = Arc::new(Barrier::new(2));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                let stream = stream.into_std().unwrap();
                 let handler = Handler {
+                    wire: Arc::new(stream.try_clone().unwrap()),
                     user_key: user_key.public_key().clone(),
                     also_wants: setup.also_wants,
                     saw: Arc::clone(&saw),
                     pair: Arc::clone(&pair),
                     channels: Vec::new(),
                 };
+                let stream = TcpStream::from_std(stream).unwrap();
+                stream.set_nodelay(true).unwrap();
                 let config = Arc::clone(&config);
                 tokio::spawn(async move {
                     // Ends in an error whenever a client gives up, which is the point of many.
@@ -168,6 +182,8 @@ pub fn print(key: &PublicKey) -> String {
 }
 
 struct Handler {
+    /// To cut the connection off with.
+    wire: Arc<std::net::TcpStream>,
     user_key: PublicKey,
     also_wants: Option<MethodKind>,
     saw: Arc<Saw>,
@@ -241,21 +257,26 @@ impl server::Handler for Handler {
         let handle = session.handle();
         let saw = Arc::clone(&self.saw);
         let pair = Arc::clone(&self.pair);
+        let wire = Arc::clone(&self.wire);
         tokio::spawn(async move {
-            if command == "drop" {
-                channel.data(&b"half a li"[..]).await.unwrap();
-                // No close, no goodbye: the connection is cut off below.
-                let _ = handle
-                    .disconnect(
-                        russh::Disconnect::ByApplication,
-                        "power cut".into(),
-                        String::new(),
-                    )
-                    .await;
+            let Some(how) = command.strip_prefix("lose ") else {
+                // A client that gave up makes these fail; the test sees that on its side.
+                let _ = run(&command, channel, handle, &saw, &pair).await;
                 return;
+            };
+            channel.data(&b"half a li"[..]).await.unwrap();
+            if how == "after the status" {
+                channel.exit_status(0).await.unwrap();
             }
-            // A client that gave up makes these fail; the test sees that on its side.
-            let _ = run(&command, channel, handle, &saw, &pair).await;
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            if how == "with a word" {
+                let by = russh::Disconnect::ByApplication;
+                let _ = handle
+                    .disconnect(by, "going down".into(), String::new())
+                    .await;
+            } else {
+                wire.shutdown(Shutdown::Both).unwrap();
+            }
         });
         Ok(())
     }
@@ -296,7 +317,6 @@ async fn run(
                 .exit_signal_request(id, Sig::KILL, false, String::new(), String::new())
                 .await;
         }
-        // Passes on piece by piece, and doesn't read on before a piece is gone, as cat does.
         "cat" => {
             let (mut input, output) = channel.split();
             while let Some(message) = input.wait().await {
