@@ -85,7 +85,7 @@ enum Verb {
 ///
 /// # Errors
 /// What the lab said.
-pub fn run(args: LabArgs) -> Result<ExitCode, Error> {
+pub fn run(args: LabArgs) -> Result<u8, super::Error> {
     let mut options = Options {
         directory: args.directory,
         ..Options::default()
