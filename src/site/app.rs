@@ -67,10 +67,12 @@ fn source(reader: &Reader<'_>, raw: &Spanned<RawSource>) -> Result<Source, Error
 }
 
 fn git_source(reader: &Reader<'_>, url: &Text, rev: &Text) -> Result<Source, Error> {
-    git::check_url(url.get_ref())
-        .map_err(|wrong| reader.wrong(url.span(), wrong.what, wrong.instead))?;
-    git::check_rev(rev.get_ref())
-        .map_err(|wrong| reader.wrong(rev.span(), wrong.what, wrong.instead))?;
+    git::check_url(url.get_ref()).map_err(|wrong| {
+        reader.wrong(url.span(), wrong.what, format!("write {}", wrong.instead))
+    })?;
+    git::check_rev(rev.get_ref()).map_err(|wrong| {
+        reader.wrong(rev.span(), wrong.what, format!("write {}", wrong.instead))
+    })?;
     // Without a colon it is neither a URL nor HOST:PATH, so it is a directory here.
     let url = if url.get_ref().contains(':') {
         url.get_ref().clone()
