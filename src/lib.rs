@@ -13,5 +13,11 @@
 pub mod event;
 pub mod input;
 pub mod playbook;
+pub mod proof;
+pub mod report;
+pub mod resource;
 pub mod shell;
 pub mod site;
+pub mod ssh;
+pub mod step;
+pub mod vantage;

@@ -308,9 +308,13 @@ impl Host {
         all
     }
 
-    /// The address its peers should use: the private one, if there is one.
-    pub fn inner(&self) -> IpAddr {
-        self.private.unwrap_or(self.address)
+    /// The address that `peer` reaches it under, and sees it under: the private one, if
+    /// both have one.
+    pub fn inner_from(&self, peer: &Self) -> IpAddr {
+        match (self.private, peer.private) {
+            (Some(private), Some(_)) => private,
+            _ => self.address,
+        }
     }
 }
 
