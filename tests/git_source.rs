@@ -1,4 +1,5 @@
 //! A git source, seen with a real git and a repository on this machine.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

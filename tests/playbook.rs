@@ -1,4 +1,5 @@
 //! What a playbook may say, and how each mistake in it is shown.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
 //! What a site.toml may say, what it means, and how each mistake in it is shown.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::ffi::OsString;
 use std::fs;
@@ -202,7 +203,7 @@ check = false
     assert_eq!(site.ssh.known_hosts, [home.path().join("hosts")]);
     let one = site.hosts.values().next().unwrap();
     assert_eq!(one.roles, [Role::App, Role::Proxy]);
-    assert_eq!(one.inner().to_string(), "10.20.0.11");
+    assert_eq!(one.private.unwrap().to_string(), "10.20.0.11");
     assert_eq!(one.public().len(), 2);
     let env: Vec<(&str, &str)> = site
         .app

@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn a_hidden_value_is_starred_and_what_follows_is_still_pointed_at() {
         let mut document = Document::new("f", "a = \"gehüim\", b = x\n");
-        document.hide([4..13]);
+        document.hide(std::iter::once(4..13));
         let error = document.mistake(19..20, "wrong", "");
         let picture = error.to_string();
         assert!(
