@@ -1,5 +1,5 @@
 //! What a playbook may say, and how each mistake in it is shown.
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 use std::path::Path;
 
@@ -124,12 +124,12 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
         [[step]]
         use = "preflight"
         1:3 there is no key `steps` at the top of own.toml → did you mean `step`?
-        1:1 [step] lacks the key `use` → add `use = "preflight"`
+        1:1 [[step]] lacks the key `use` → add `use = "preflight"`
         2:7 there is no step "dokcer" → did you mean `docker`?
         2:7 there is no step "database" → write `preflight`, `bootstrap`, `docker`, `firewall`, `image`, `app`, `proxy`, `certificate`, `renewal` or `verify`
         2:7 `use` must be a string in quotes, not a number → write "5"
         4:7 the step "docker" is already on line 2 → leave one of them out
-        5:1 [step] has no key `port` → write `use`, `on`, `after` or `rollout`
+        5:1 [[step]] has no key `port` → write `use`, `on`, `after` or `rollout`
         5:6 "prxy" is not a role → did you mean `proxy`?
         5:6 "database" is not a role → write `app`, `proxy` or `all`
         5:6 the step "app" runs nowhere → write `app`, `proxy` or `all` at `on`

@@ -101,8 +101,8 @@ impl Document {
         self.mistake(span, what, instead)
     }
 
-    fn unknown_key(&self, span: Range<usize>, path: &Place, message: &str) -> Error {
-        let path = path.keys.as_slice();
+    fn unknown_key(&self, span: Range<usize>, place: &Place, message: &str) -> Error {
+        let path = place.keys.as_slice();
         let key = path.last().map_or("", String::as_str);
         let table = &path[..path.len().saturating_sub(1)];
         let known: Vec<&str> = message
@@ -115,7 +115,7 @@ impl Document {
         let what = if table.is_empty() {
             format!("there is no key `{key}` at the top of {}", self.name)
         } else {
-            format!("{} has no key `{key}`", table_name(table))
+            format!("{} has no key `{key}`", place.table(table))
         };
         let instead = match closest(key, known.iter().copied()) {
             Some(meant) => format!("did you mean `{meant}`?"),
@@ -127,11 +127,11 @@ impl Document {
     fn missing_key(
         &self,
         span: Range<usize>,
-        path: &Place,
+        place: &Place,
         key: &str,
         examples: &[Example],
     ) -> Error {
-        let path = path.keys.as_slice();
+        let path = place.keys.as_slice();
         // Hosts all have the same keys: an example for `hosts.*` is meant for each.
         let table = match path {
             [first, _] if first == "hosts" => "hosts.*".to_owned(),
@@ -157,7 +157,7 @@ impl Document {
                 format!("add `{example}` at the top"),
             ),
             _ => (
-                format!("{} lacks the key `{key}`", table_name(path)),
+                format!("{} lacks the key `{key}`", place.table(path)),
                 format!("add `{example}`"),
             ),
         };
@@ -167,10 +167,6 @@ impl Document {
     }
 }
 
-fn table_name(path: &[String]) -> String {
-    format!("[{}]", path.join("."))
-}
-
 /// Where in the tables a place is.
 #[derive(Debug, Default)]
 struct Place {
@@ -178,6 +174,20 @@ struct Place {
     keys: Vec<String>,
     /// Whether it is an entry of a list that the last key names.
     in_list: bool,
+    /// Whether its table is one of several of the same name.
+    in_tables: bool,
+}
+
+impl Place {
+    /// The table of these keys, as its header would be written.
+    fn table(&self, keys: &[String]) -> String {
+        let keys = keys.join(".");
+        if self.in_tables {
+            format!("[[{keys}]]")
+        } else {
+            format!("[{keys}]")
+        }
+    }
 }
 
 fn place(place: &Place) -> String {
@@ -211,6 +221,7 @@ fn within(value: &Spanned<DeValue<'_>>, span: &Range<usize>, place: &mut Place) 
         DeValue::Table(table) => descend(table, span, place),
         DeValue::Array(items) => items.iter().any(|item| {
             let found = within(item, span, place);
+            place.in_tables |= found && item.get_ref().is_table();
             place.in_list |= found && item.span() == *span && !item.get_ref().is_table();
             found
         }),
