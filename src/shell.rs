@@ -41,7 +41,7 @@ pub struct Mask(Vec<Secret>);
 
 impl Mask {
     /// Values shorter than this are not masked: they would blank out ordinary words.
-    const SHORTEST: usize = 4;
+    const SHORTEST: usize = 6;
 
     /// A mask for these values, and for each line of those that span several.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {

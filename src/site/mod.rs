@@ -283,12 +283,33 @@ impl Site {
         &self.domains[0]
     }
 
-    /// Every secret value of the site, for masking.
+    /// Every value that must not be shown, for masking. Values that are words of the site
+    /// itself (its name, a domain, an address) are no secrets, even if a variable of the
+    /// environment repeats them: to mask them would only make output unreadable.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let mut known: Vec<String> = vec![self.name.to_string(), self.ssh.user.to_string()];
+        known.extend(self.domains.iter().map(ToString::to_string));
+        for host in self.hosts.values() {
+            known.push(host.name.to_string());
+            known.extend(
+                host.public()
+                    .into_iter()
+                    .chain(host.private)
+                    .map(|ip| ip.to_string()),
+            );
+        }
+        let is_known = move |value: &str| {
+            value.split(',').all(|part| {
+                let part = part.trim().trim_start_matches("https://");
+                known.iter().any(|word| word == part)
+            })
+        };
+        let password = self.app.superuser.iter().map(|user| &user.password);
         self.app
             .env
             .values()
-            .chain(self.app.superuser.iter().map(|user| &user.password))
+            .filter(move |value| !is_known(value.reveal()))
+            .chain(password)
     }
 
     /// Where the site's files lie on every server.

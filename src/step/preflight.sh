@@ -3,7 +3,7 @@ printf 'uid=%s\n' "$(id -u)"
 printf 'clock=%s\n' "$(date +%s)"
 printf 'disk_mb=%s\n' "$(df -Pm /var | while read -r _ _ _ free _; do echo "$free"; done | tail -n 1)"
 
-cloud_init=done
+cloud_init=finished
 if [ -d /run/cloud-init ] && [ ! -e /run/cloud-init/disabled ] &&
     [ ! -e /var/lib/cloud/instance/boot-finished ]; then
     cloud_init=running

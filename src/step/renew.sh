@@ -1,12 +1,11 @@
 #!/bin/sh
 # Renews certificate $1 with certbot image $2 if it is time, and lets nginx in container $3
-# read it again if it changed. $4 is the webroot, $5 (optional) a file of authorities to
-# trust; "--dry-run" as $6 rehearses.
+# read it again if it changed. $4 is the webroot, $5 the authority's ACME directory, $6
+# (may be empty) a file of authorities to trust; "--dry-run" as $7 rehearses.
 set -eu
-live=/etc/letsencrypt/live/$1/fullchain.pem
+certificate=$1 image=$2 container=$3 webroot=$4 server=$5 ca=${6-} mode=${7-}
+live=/etc/letsencrypt/live/$certificate/fullchain.pem
 before=$(sha256sum <"$live")
-set -- "$1" "$2" "$3" "$4" "${5-}" "${6-}"
-certificate=$1 image=$2 container=$3 webroot=$4 ca=$5 mode=$6
 set -- run --rm --volume /etc/letsencrypt:/etc/letsencrypt \
     --volume /var/lib/letsencrypt:/var/lib/letsencrypt --volume "$webroot:/var/www/html"
 if [ -n "$ca" ]; then
@@ -15,7 +14,9 @@ if [ -n "$ca" ]; then
 fi
 set -- "$@" "$image" renew --non-interactive --no-random-sleep-on-renew --cert-name "$certificate"
 if [ "$mode" = --dry-run ]; then
-    set -- "$@" --dry-run
+    # Unless it is told, a rehearsal goes to Let's Encrypt's staging authority, whoever issued
+    # the certificate.
+    set -- "$@" --dry-run --server "$server"
 fi
 docker "$@"
 if [ "$(sha256sum <"$live")" != "$before" ]; then

@@ -30,6 +30,7 @@ struct Service<'a> {
     image: &'a str,
     container: &'a str,
     webroot: &'a str,
+    server: &'a str,
     ca: Option<&'a str>,
 }
 
@@ -60,6 +61,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         image,
         container: &container,
         webroot: &webroot,
+        server: &cx.site.tls.directory,
         ca: ca.as_deref(),
     };
     let service = service.render().map_err(failed)?;

@@ -8,6 +8,6 @@ install -d -m 755 "$temporary" "$3"
 docker cp "$container:$2/." "$temporary"
 chown -R root:root "$temporary"
 chmod -R u=rwX,go=rX "$temporary"
-cd "$temporary"
+cd "$temporary" || exit
 find . -type d -exec sh -c 'for d; do mkdir -p -- "$0/$d"; done' "$3" {} +
 find . -type f -exec sh -c 'for f; do mv -f -- "$f" "$0/$f"; done' "$3" {} +

@@ -1,7 +1,7 @@
 # Holds this host for one run: until stdin ends, which it does when the connection does.
 # $1 says who; $2 is the receipt of the last proof, which no longer counts.
 install -d -m 700 /var/lib/provision
-cd /var/lib/provision
+cd /var/lib/provision || exit
 exec 9>>lock
 if ! flock --nonblock 9; then
     printf 'provision:held %s\n' "$(cat owner 2>/dev/null)"
