@@ -11,7 +11,17 @@
 //! ARCHITECTURE.md describes the rooms and what each may touch.
 
 pub mod cli;
+pub mod engine;
 pub mod event;
+pub mod input;
 pub mod lab;
+pub mod plan;
+pub mod playbook;
+pub mod proof;
+pub mod report;
+pub mod resource;
 pub mod shell;
 pub mod site;
+pub mod ssh;
+pub mod step;
+pub mod vantage;

@@ -1,15 +1,36 @@
 //! The site as its operator describes it: hosts with roles, the app, TLS, the firewall.
 //!
+//! The rooms: `load` reads a file, `raw` is its shape, `read` what every part is resolved
+//! with; `hosts`, `app` and `options` resolve one part each; `env_file`, `context` and
+//! `git` read what a site names; `name` and `network` are values with a grammar; `starter`
+//! is what `provision init` writes.
+//!
 //! [`Site`] is what the rest of the program sees: every value checked, every path
 //! absolute, every secret wrapped. How it comes out of site.toml, and how a mistake there
 //! becomes one error with line and column, is the business of this room alone.
 
+mod app;
+mod context;
+mod env_file;
+mod git;
+mod hosts;
+mod load;
 mod name;
+mod network;
+mod options;
+mod raw;
+mod read;
+mod starter;
 
+pub use crate::input::Error;
+pub use context::{ContextFile, ContextKind, context_files};
+pub use git::{GitError, git_archive, resolve_git};
+pub use load::{load, parse};
 pub use name::{
     AbsolutePath, Domain, Email, EnvName, HostName, ImageRef, InvalidName, SiteName, UrlPath,
     UserName,
 };
+pub use starter::starter;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -42,6 +63,10 @@ pub struct Site {
     pub tls: Tls,
     /// How names are looked up from the operator's machine.
     pub dns: Dns,
+    /// The site.toml it came from.
+    pub file: PathBuf,
+    /// What is not wrong, but should be known: a sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// What a server is for. One host may have several roles.
@@ -283,13 +308,20 @@ impl Host {
         all
     }
 
-    /// The address its peers should use: the private one, if there is one.
-    pub fn inner(&self) -> IpAddr {
-        self.private.unwrap_or(self.address)
+    /// The address that `peer` reaches it under, and sees it under: the private one, if
+    /// both have one.
+    pub fn inner_from(&self, peer: &Self) -> IpAddr {
+        match (self.private, peer.private) {
+            (Some(private), Some(_)) => private,
+            _ => self.address,
+        }
     }
 }
 
 impl Role {
+    /// Every role, in the order they are told of.
+    pub const ALL: [Self; 2] = [Self::App, Self::Proxy];
+
     /// As written in site.toml and playbooks.
     pub fn as_str(self) -> &'static str {
         match self {

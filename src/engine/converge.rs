@@ -1,0 +1,298 @@
+//! The steps of one host, in order: each resource compared, converged, and confirmed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use super::Settings;
+use super::act::act;
+use super::gates::{Ended, Gates};
+use super::guard::{self, Guard, Lapsed};
+use super::lock::{self, Lock};
+use super::remote::{Remote, failure, ms, unreadable};
+use super::survey::{gather, read};
+use crate::event::{Event, Failure, Outcome, State};
+use crate::plan::{HostPlan, StepPlan};
+use crate::resource::Resource;
+use crate::resource::fact::Observed;
+use crate::ssh::Keys;
+
+/// What came of a host.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub changed: usize,
+    pub unchanged: usize,
+    pub failed: usize,
+    pub blocked: usize,
+    pub connections: usize,
+    pub rolled_back: bool,
+    pub locked: bool,
+}
+
+/// What a host's steps share.
+pub(super) struct Work {
+    pub settings: Settings,
+    pub keys: Arc<Keys>,
+    pub gates: Arc<Gates>,
+    /// Whether anything was changed on any host.
+    pub changed: Arc<AtomicBool>,
+}
+
+/// A host in the middle of its steps.
+struct Host<'a> {
+    work: &'a Work,
+    plan: &'a HostPlan,
+    remote: Remote,
+    lock: Option<Lock>,
+    /// What was read last, and whether something was changed since.
+    seen: Observed,
+    stale: bool,
+    tally: Tally,
+}
+
+/// Why a step did not end well.
+enum Stop {
+    Failed(Failure),
+    RolledBack(Failure),
+    Locked(Failure),
+    Blocked(String),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Carries out the steps of a host; gives back the session for the proof.
+pub(super) async fn converge(
+    work: &Work,
+    plan: &HostPlan,
+    remote: Remote,
+    seen: Observed,
+    refused: Option<Failure>,
+) -> (Remote, Tally) {
+    let mut host = Host {
+        work,
+        plan,
+        remote,
+        lock: None,
+        seen,
+        stale: false,
+        tally: Tally::default(),
+    };
+    host.steps(refused).await;
+    (host.remote, host.tally)
+}
+
+impl Host<'_> {
+    async fn steps(&mut self, mut refused: Option<Failure>) {
+        let plan = self.plan;
+        let mut left = plan.steps.iter().filter(|step| step.name != "verify");
+        while let Some(step) = left.next() {
+            let start = Instant::now();
+            let before = self.tally.changed;
+            let result = match refused.take_if(|_| step.name == "preflight") {
+                Some(failure) => Err(Stop::Failed(failure)),
+                None => self.step(step).await,
+            };
+            let ended = if result.is_ok() {
+                Ended::Well
+            } else {
+                Ended::Badly
+            };
+            let outcome = match result {
+                Ok(()) if self.tally.changed > before => Outcome::Changed,
+                Ok(()) => Outcome::Unchanged,
+                Err(Stop::Failed(failure)) => Outcome::Failed(failure),
+                Err(Stop::RolledBack(failure)) => {
+                    self.tally.rolled_back = true;
+                    Outcome::RolledBack(failure)
+                }
+                Err(Stop::Locked(failure)) => {
+                    self.tally.locked = true;
+                    Outcome::Failed(failure)
+                }
+                Err(Stop::Blocked(by)) => Outcome::Blocked { by },
+            };
+            match &outcome {
+                Outcome::Blocked { .. } => self.tally.blocked += 1,
+                Outcome::Failed(_) | Outcome::RolledBack(_) => self.tally.failed += 1,
+                _ => {}
+            }
+            self.finished(step.name, outcome, ms(start));
+            self.work.gates.open(&self.remote.host, step.name, ended);
+            if ended == Ended::Badly {
+                let by = format!("{} on {}", step.name, self.remote.host);
+                for later in left {
+                    self.tally.blocked += 1;
+                    self.finished(later.name, Outcome::Blocked { by: by.clone() }, 0);
+                }
+                self.work.gates.leave(&self.remote.host);
+                return;
+            }
+        }
+    }
+
+    fn finished(&self, step: &str, outcome: Outcome, ms: u64) {
+        let (host, step) = (self.remote.host.clone(), step.to_owned());
+        self.remote.events.send(Event::StepFinished {
+            host,
+            step,
+            outcome,
+            ms,
+        });
+    }
+
+    async fn step(&mut self, step: &StepPlan) -> Result<(), Stop> {
+        for (host, name) in &step.after {
+            if self.work.gates.wait(host.as_str(), name).await == Ended::Badly {
+                return Err(Stop::Blocked(format!("{name} on {host}")));
+            }
+        }
+        let (host, name) = (self.remote.host.clone(), step.name.to_owned());
+        self.remote
+            .events
+            .send(Event::StepStarted { host, step: name });
+        if self.stale {
+            self.read(&step.resources).await?;
+            self.stale = false;
+        }
+        let mut guard: Option<Guard> = None;
+        for (at, resource) in step.resources.iter().enumerate() {
+            if !resource.guarded()
+                && let Some(guard) = guard.take()
+            {
+                self.disarm(guard).await?;
+            }
+            self.resource(step, at, &mut guard).await?;
+        }
+        match guard {
+            Some(guard) => self.disarm(guard).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn read(&mut self, resources: &[Box<dyn Resource>]) -> Result<(), Failure> {
+        self.seen = read(&self.remote, &gather(resources)?).await?;
+        Ok(())
+    }
+
+    /// Compares one resource, closes its gap, and confirms that it is closed.
+    async fn resource(
+        &mut self,
+        step: &StepPlan,
+        at: usize,
+        guard: &mut Option<Guard>,
+    ) -> Result<(), Stop> {
+        let resource = &step.resources[at];
+        let what = match resource.compare(&self.seen).map_err(|e| unreadable(&e))? {
+            State::InSync => {
+                self.tally.unchanged += 1;
+                return Ok(());
+            }
+            State::Differs { what, .. } => what,
+            other => return Err(unfit(&resource.id(), &other).into()),
+        };
+        self.hold().await?;
+        if resource.guarded() && guard.is_none() {
+            *guard = Some(guard::arm(&self.remote, &self.work.settings, step.name).await?);
+        }
+        let start = Instant::now();
+        self.work.changed.store(true, Ordering::Relaxed);
+        self.stale = true;
+        for op in resource.converge(&self.seen) {
+            self.remote.events.send(Event::Doing {
+                host: self.remote.host.clone(),
+                step: step.name.to_owned(),
+                resource: resource.id(),
+                what: op.what.clone(),
+            });
+            act(&self.remote, step.name, &op, &self.work.settings.cache).await?;
+        }
+        // What follows in this step is read again too: what was just done may have changed it.
+        self.read(&step.resources[at..]).await?;
+        match resource.compare(&self.seen).map_err(|e| unreadable(&e))? {
+            State::InSync => {}
+            State::Differs { what, lines } => {
+                let lines: Vec<String> = lines.iter().map(shown).collect();
+                let text = format!(
+                    "{} still differs after it was changed: {what}",
+                    resource.id()
+                );
+                return Err(failure("confirm", text, &lines.join("\n")).into());
+            }
+            other => return Err(unfit(&resource.id(), &other).into()),
+        }
+        self.tally.changed += 1;
+        self.remote.events.send(Event::Changed {
+            host: self.remote.host.clone(),
+            step: step.name.to_owned(),
+            resource: resource.id(),
+            what,
+            ms: ms(start),
+        });
+        Ok(())
+    }
+
+    /// Holds the host against other runs, from the first change on.
+    async fn hold(&mut self) -> Result<(), Stop> {
+        if self.lock.is_some() {
+            return Ok(());
+        }
+        let settings = &self.work.settings;
+        let receipt = format!("{}/proof", settings.site.state());
+        match lock::lock(&self.remote, &settings.owner, &receipt).await {
+            Ok(lock) => {
+                self.lock = Some(lock);
+                Ok(())
+            }
+            Err(lock::Refused::Held(failure)) => Err(Stop::Locked(failure)),
+            Err(lock::Refused::Failed(failure)) => Err(Stop::Failed(failure)),
+        }
+    }
+
+    async fn disarm(&mut self, guard: Guard) -> Result<(), Stop> {
+        let work = self.work;
+        let events = self.remote.events.clone();
+        match guard
+            .prove(&work.settings, &self.plan.host, &work.keys, &events)
+            .await
+        {
+            Ok((_new, attempts)) => {
+                self.tally.connections += attempts;
+                Ok(())
+            }
+            Err(Lapsed::RolledBack(failure)) => Err(Stop::RolledBack(failure)),
+            Err(Lapsed::Failed(failure)) => Err(Stop::Failed(failure)),
+        }
+    }
+}
+
+fn shown(line: &crate::event::Line) -> String {
+    match line {
+        crate::event::Line::Removed(text) => format!("- {text}"),
+        crate::event::Line::Added(text) => format!("+ {text}"),
+        crate::event::Line::Context(text) => format!("  {text}"),
+    }
+}
+
+fn unfit(resource: &str, state: &State) -> Failure {
+    match state {
+        State::Refused { what, mend } => {
+            let mut refused = failure("check", format!("{resource}: {what}"), "");
+            refused.next = Some(mend.clone());
+            refused
+        }
+        State::Unknown { until } => {
+            let mut unknown = failure(
+                "check",
+                format!("{resource} can't be known before {until} is done"),
+                "",
+            );
+            unknown.next = Some(format!("run step {until} on this host first"));
+            unknown
+        }
+        _ => failure("check", format!("{resource} is not fit"), ""),
+    }
+}

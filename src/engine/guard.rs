@@ -1,0 +1,122 @@
+//! A change that could cut us off is taken back by the server itself, unless a new
+//! connection proves that we can still come in. The old connection proves nothing:
+//! established flows survive almost any firewall.
+
+use std::time::Duration;
+
+use super::login::{Login, login};
+use super::remote::{Remote, failure, lost};
+use super::{Events, Settings};
+use crate::event::{Event, Failure};
+use crate::shell::{Cmd, Script};
+use crate::site::Host;
+use crate::ssh::Keys;
+
+const ARM: Script = Script(include_str!("sh/guard-arm.sh"));
+const DISARM: Script = Script(include_str!("sh/guard-disarm.sh"));
+
+/// A guard that is armed on a host.
+#[derive(Debug)]
+pub(super) struct Guard {
+    name: String,
+    step: &'static str,
+}
+
+/// How a guard ended that was not disarmed.
+pub(super) enum Lapsed {
+    /// The old state is back.
+    RolledBack(Failure),
+    /// It can't be told.
+    Failed(Failure),
+}
+
+/// Arms a guard: in `site.firewall.guard_seconds` the present state comes back.
+pub(super) async fn arm(
+    remote: &Remote,
+    settings: &Settings,
+    step: &'static str,
+) -> Result<Guard, Failure> {
+    let seconds = settings.site.firewall.guard_seconds;
+    let name = format!("{}-{step}", settings.site.name);
+    let cmd = Cmd::script(ARM, [name.clone(), seconds.to_string()]);
+    let done = remote
+        .run(
+            step,
+            &cmd,
+            crate::ssh::Input::Empty,
+            Duration::from_secs(60),
+        )
+        .await
+        .map_err(|e| lost(&e))?;
+    if !done.status.success() {
+        return Err(remote.failed("arm the guard; nothing was changed", &cmd, &done));
+    }
+    let host = remote.host.clone();
+    remote.events.send(Event::GuardArmed {
+        host,
+        step: step.to_owned(),
+        seconds,
+    });
+    Ok(Guard { name, step })
+}
+
+impl Guard {
+    /// Comes in anew, becomes root, and disarms.
+    ///
+    /// # Errors
+    /// If no new connection came about in time: then the server has put the old state back.
+    pub(super) async fn prove(
+        self,
+        settings: &Settings,
+        host: &Host,
+        keys: &Keys,
+        events: &Events,
+    ) -> Result<(Remote, usize), Lapsed> {
+        let limit = Duration::from_secs(settings.site.firewall.guard_seconds);
+        let again = tokio::time::timeout(limit, login(settings, host, keys, events)).await;
+        let (login, in_time) = match again {
+            Ok(Ok(login)) => (login, true),
+            Ok(Err(_)) | Err(_) => {
+                // It fires by itself; then the old way in is open again.
+                tokio::time::sleep(limit).await;
+                match login(settings, host, keys, events).await {
+                    Ok(login) => (login, false),
+                    Err(e) => return Err(Lapsed::Failed(lost(&e))),
+                }
+            }
+        };
+        let Login {
+            session,
+            user,
+            attempts,
+        } = login;
+        let remote = Remote {
+            session: std::sync::Arc::new(session),
+            user,
+            host: host.name.to_string(),
+            events: events.clone(),
+        };
+        let done = remote
+            .script(DISARM, &[&self.name])
+            .await
+            .map_err(|e| Lapsed::Failed(lost(&e)))?;
+        let said = String::from_utf8_lossy(&done.stdout).trim().to_owned();
+        if in_time && said == "provision:disarmed" {
+            let (host, step) = (remote.host.clone(), self.step.to_owned());
+            events.send(Event::GuardDisarmed { host, step });
+            return Ok((remote, attempts));
+        }
+        let mut rolled = failure(
+            "guard",
+            "no new SSH connection came about after the change, so the server put its old \
+             firewall back",
+            &String::from_utf8_lossy(&done.stderr),
+        );
+        rolled.next = Some(
+            "look at ssh port and firewall options in site.toml: what was applied lets no new \
+             SSH connection in"
+                .to_owned(),
+        );
+        Err(Lapsed::RolledBack(rolled))
+    }
+}

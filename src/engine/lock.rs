@@ -1,0 +1,67 @@
+//! One run at a time on a host.
+//!
+//! A process on the server holds a file lock for as long as its stdin is open, that is, as
+//! long as our connection stands. A run that is killed thus frees its hosts by itself.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::{Sender, channel, unbounded_channel};
+use tokio::task::JoinHandle;
+
+use super::remote::{Remote, failure};
+use crate::event::Failure;
+use crate::shell::{Cmd, Script};
+use crate::ssh::{self, Done, Exec, Input};
+
+const LOCK: Script = Script(include_str!("sh/lock.sh"));
+
+/// A host that is held; let go of it by dropping this.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _stdin: Sender<std::io::Result<Vec<u8>>>,
+    _exec: JoinHandle<Result<Done, ssh::Error>>,
+}
+
+/// Why a host could not be held.
+pub(super) enum Refused {
+    /// Another run holds it.
+    Held(Failure),
+    /// It could not be asked.
+    Failed(Failure),
+}
+
+/// Takes the lock, and the receipt of the last proof away: from here on things change.
+pub(super) async fn lock(remote: &Remote, owner: &str, receipt: &str) -> Result<Lock, Refused> {
+    let (stdin, input) = channel(1);
+    let (lines, mut said) = unbounded_channel();
+    let mut exec = Exec::new(remote.as_root(&Cmd::script(LOCK, [owner, receipt])));
+    exec.input = Input::Stream(input);
+    exec.lines = Some(lines);
+    let session = std::sync::Arc::clone(&remote.session);
+    let running = tokio::spawn(async move { session.exec(exec).await });
+    let answer = tokio::time::timeout(Duration::from_secs(30), said.recv()).await;
+    match answer {
+        Ok(Some(line)) if line == "provision:locked" => Ok(Lock {
+            _stdin: stdin,
+            _exec: running,
+        }),
+        Ok(Some(line)) => match line.strip_prefix("provision:held ") {
+            Some(who) => {
+                let mut held = failure("lock", format!("another run holds this host: {who}"), "");
+                held.next =
+                    Some("wait until it ends; a run that was killed lets go by itself".to_owned());
+                Err(Refused::Held(held))
+            }
+            None => Err(Refused::Failed(failure(
+                "lock",
+                "could not hold the host",
+                &line,
+            ))),
+        },
+        Ok(None) | Err(_) => Err(Refused::Failed(failure(
+            "lock",
+            "the host did not answer to the lock",
+            "",
+        ))),
+    }
+}

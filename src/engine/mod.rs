@@ -1,0 +1,90 @@
+//! Plan → Events: connect, read, compare, converge, confirm, prove. The one room that acts.
+//!
+//! | file | does |
+//! |---|---|
+//! | [`survey`] | connects to all hosts, reads each in one exec, compares; changes nothing |
+//! | [`login`] | logs in, as the bootstrap user where the sudo user isn't there yet |
+//! | [`remote`] | runs scripts as root on a host, with masked output |
+//! | [`converge`] | the steps of one host, in order |
+//! | [`act`] | carries out one operation |
+//! | [`gates`] | what waits for what across hosts |
+//! | [`lock`] | one run at a time on a host |
+//! | [`guard`] | puts the old state back unless a new connection proves the new one |
+//! | [`context`] | a build context as a stream of tar |
+//! | [`proof`] | looks from outside and judges |
+//! | [`run`] | all of it, and the summary |
+
+mod act;
+mod context;
+mod converge;
+mod gates;
+mod guard;
+mod lock;
+mod login;
+mod proof;
+mod remote;
+mod run;
+mod survey;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::event::Event;
+use crate::shell::Mask;
+use crate::site::Site;
+
+pub use run::{converge_and_prove, prove_only};
+pub use survey::{Survey, survey};
+
+/// What the engine needs beside the plan.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How hosts are reached, DNS, TLS roots.
+    pub site: Arc<Site>,
+    /// Who runs this, for the lock: "alice@laptop, pid 812".
+    pub owner: String,
+    /// A directory on this machine for clones of repositories.
+    pub cache: PathBuf,
+}
+
+/// Where events go.
+#[derive(Clone, Debug)]
+pub struct Events {
+    sender: UnboundedSender<Event>,
+    mask: Arc<Mask>,
+}
+
+impl Events {
+    /// Events to this channel; remote output is masked for these values.
+    pub fn new(sender: UnboundedSender<Event>, mask: Mask) -> Self {
+        Self {
+            sender,
+            mask: Arc::new(mask),
+        }
+    }
+
+    /// Sends an event. A receiver that is gone wants no more of them.
+    fn send(&self, event: Event) {
+        let _gone = self.sender.send(event);
+    }
+
+    fn masked(&self, text: &str) -> String {
+        self.mask.apply(text)
+    }
+}
+
+/// Exit codes of a run.
+pub mod exit {
+    /// Done.
+    pub const DONE: u8 = 0;
+    /// A host failed.
+    pub const FAILED: u8 = 3;
+    /// Exposed, or not proven.
+    pub const EXPOSED: u8 = 4;
+    /// A guard put the old state back.
+    pub const ROLLED_BACK: u8 = 5;
+    /// Another run holds a host.
+    pub const LOCKED: u8 = 6;
+}

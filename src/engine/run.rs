@@ -1,0 +1,217 @@
+//! From the survey to the summary: converge all hosts at once, then prove.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::task::JoinSet;
+
+use super::act::act;
+use super::converge::{Tally, Work, converge};
+use super::gates::Gates;
+use super::proof::prove;
+use super::remote::{Remote, ms};
+use super::survey::Survey;
+use super::{Events, Settings, exit};
+use crate::event::{Event, Outcome, State, Summary};
+use crate::plan::StepPlan;
+
+impl Survey {
+    /// What a plan comes to: nothing is done.
+    pub fn summary(&self) -> Summary {
+        let failed = self.counts.failed_hosts + self.counts.refused;
+        Summary {
+            changed: self.counts.differ,
+            unchanged: self.counts.in_sync,
+            unknown: self.counts.unknown,
+            failed,
+            ms: ms(self.start),
+            connections: self.connections,
+            execs: self.execs(),
+            exit_code: if failed > 0 { exit::FAILED } else { exit::DONE },
+            ..Summary::default()
+        }
+    }
+
+    fn execs(&self) -> usize {
+        self.hosts
+            .iter()
+            .filter_map(|host| host.state.as_ref().ok())
+            .map(|(remote, _)| remote.session.execs())
+            .sum()
+    }
+}
+
+/// Converges what the survey found to differ, then proves the site if the plan asks for it
+/// and it isn't proven already.
+pub async fn converge_and_prove(survey: Survey, settings: &Settings, events: &Events) -> Summary {
+    if survey.is_converged() {
+        // Nothing to do, and the proof since the last change still stands.
+        let mut summary = survey.summary();
+        summary.proven_at = None;
+        events.send(Event::Finished(summary.clone()));
+        return summary;
+    }
+    let Survey {
+        hosts,
+        plan,
+        keys,
+        connections,
+        start,
+        mut refused,
+        ..
+    } = survey;
+    let plan = Arc::new(plan);
+    let work = Arc::new(Work {
+        settings: settings.clone(),
+        keys,
+        gates: Arc::new(Gates::new(&plan)),
+        changed: Arc::new(AtomicBool::new(false)),
+    });
+    let mut summary = Summary {
+        connections,
+        ..Summary::default()
+    };
+    let mut proven_already = true;
+    let mut tasks: JoinSet<(Remote, Tally)> = JoinSet::new();
+    for (at, host) in hosts.into_iter().enumerate() {
+        match host.state {
+            Err(_) => {
+                work.gates.leave(&host.host);
+                summary.failed += 1;
+            }
+            Ok((remote, seen)) => {
+                let receipts = plan.hosts[at]
+                    .steps
+                    .iter()
+                    .filter(|step| step.name == "verify");
+                for receipt in receipts.flat_map(|step| &step.resources) {
+                    proven_already &= matches!(receipt.compare(&seen), Ok(State::InSync));
+                }
+                let (work, plan) = (Arc::clone(&work), Arc::clone(&plan));
+                let refused = refused.remove(&host.host);
+                tasks.spawn(async move {
+                    converge(&work, &plan.hosts[at], remote, seen, refused).await
+                });
+            }
+        }
+    }
+    let mut remotes = BTreeMap::new();
+    let (mut rolled_back, mut locked) = (false, false);
+    while let Some(joined) = tasks.join_next().await {
+        let Ok((remote, tally)) = joined else {
+            summary.failed += 1;
+            continue;
+        };
+        summary.changed += tally.changed;
+        summary.unchanged += tally.unchanged;
+        summary.failed += tally.failed;
+        summary.blocked += tally.blocked;
+        summary.connections += tally.connections;
+        rolled_back |= tally.rolled_back;
+        locked |= tally.locked;
+        remotes.insert(remote.host.clone(), remote);
+    }
+    let changed = work.changed.load(Ordering::Relaxed);
+    if !plan.checks.is_empty() && (changed || !proven_already) {
+        let verify = || {
+            plan.hosts
+                .iter()
+                .flat_map(|host| &host.steps)
+                .filter(is_verify)
+        };
+        if summary.failed + summary.blocked > 0 {
+            let by = "what failed before".to_owned();
+            for host in &plan.hosts {
+                if host.steps.iter().any(|step| is_verify(&step)) {
+                    let outcome = Outcome::Blocked { by: by.clone() };
+                    let host = host.host.name.to_string();
+                    let step = "verify".to_owned();
+                    events.send(Event::StepFinished {
+                        host,
+                        step,
+                        outcome,
+                        ms: 0,
+                    });
+                }
+            }
+            summary.blocked += verify().count();
+        } else {
+            (summary.proven, summary.unproven) =
+                prove(&plan.checks, settings, &remotes, events).await;
+            if summary.unproven == 0 {
+                leave_receipts(&plan.hosts, &remotes, settings).await;
+            }
+        }
+    }
+    summary.ms = ms(start);
+    summary.execs = remotes.values().map(|remote| remote.session.execs()).sum();
+    summary.exit_code = if rolled_back {
+        exit::ROLLED_BACK
+    } else if locked {
+        exit::LOCKED
+    } else if summary.failed + summary.blocked > 0 {
+        exit::FAILED
+    } else if summary.unproven > 0 {
+        exit::EXPOSED
+    } else {
+        exit::DONE
+    };
+    events.send(Event::Finished(summary.clone()));
+    summary
+}
+
+/// Proves the site as it stands.
+pub async fn prove_only(survey: Survey, settings: &Settings, events: &Events) -> Summary {
+    let mut summary = Summary {
+        connections: survey.connections,
+        ..Summary::default()
+    };
+    let start = survey.start;
+    let mut remotes = BTreeMap::new();
+    for host in survey.hosts {
+        match host.state {
+            Ok((remote, _)) => {
+                remotes.insert(host.host, remote);
+            }
+            Err(_) => summary.failed += 1,
+        }
+    }
+    let plan = survey.plan;
+    (summary.proven, summary.unproven) = prove(&plan.checks, settings, &remotes, events).await;
+    summary.ms = ms(start);
+    summary.execs = remotes.values().map(|remote| remote.session.execs()).sum();
+    summary.exit_code = match (summary.unproven, summary.failed) {
+        (0, 0) => exit::DONE,
+        (0, _) => exit::FAILED,
+        _ => exit::EXPOSED,
+    };
+    events.send(Event::Finished(summary.clone()));
+    summary
+}
+
+fn is_verify(step: &&StepPlan) -> bool {
+    step.name == "verify"
+}
+
+/// Notes on every host that the site was proven after its last change.
+async fn leave_receipts(
+    hosts: &[crate::plan::HostPlan],
+    remotes: &BTreeMap<String, Remote>,
+    settings: &Settings,
+) {
+    for host in hosts {
+        let Some(remote) = remotes.get(host.host.name.as_str()) else {
+            continue;
+        };
+        let receipts = host
+            .steps
+            .iter()
+            .filter(is_verify)
+            .flat_map(|step| &step.resources);
+        for op in receipts.flat_map(|receipt| receipt.converge(&Default::default())) {
+            // A receipt that could not be left only means that the next run proves again.
+            let _left = act(remote, "verify", &op, &settings.cache).await;
+        }
+    }
+}

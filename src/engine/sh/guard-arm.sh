@@ -1,0 +1,24 @@
+# Takes a snapshot of the firewall and arms a timer that puts it back in $2 seconds, unless
+# it is disarmed. $1 names the guard.
+unit=provision-guard-$1
+dir=/var/lib/provision/guard/$1
+rm -rf -- "$dir"
+install -d -m 700 -- "$dir/files"
+for file in /etc/ufw/after.rules /etc/ufw/after6.rules /etc/ufw/user.rules \
+    /etc/ufw/user6.rules /etc/ufw/ufw.conf /etc/default/ufw; do
+    [ ! -e "$file" ] || cp -a --parents -- "$file" "$dir/files"
+done
+iptables-save >"$dir/rules.v4"
+ip6tables-save >"$dir/rules.v6"
+cat >"$dir/restore" <<'END'
+set -u
+cd "$1" || exit 1
+cp -a files/. /
+iptables-restore <rules.v4
+ip6tables-restore <rules.v6
+date -u +%FT%TZ >rolled-back
+sync
+END
+sync -- "$dir"
+systemd-run --quiet --collect --unit="$unit" --on-active="$2" \
+    --timer-property=AccuracySec=100ms /bin/sh "$dir/restore" "$dir"

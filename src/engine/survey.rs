@@ -1,0 +1,238 @@
+//! Connects to all hosts at once, reads each in one exec, and compares. Changes nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::task::JoinSet;
+
+use super::login::login;
+use super::remote::{Remote, failure, lost, ms, unreadable};
+use super::{Events, Settings};
+use crate::event::{Event, Failure, State};
+use crate::plan::{HostPlan, Lookup, Plan};
+use crate::resource::Resource;
+use crate::resource::fact::Observed;
+use crate::resource::gather::Gather;
+use crate::ssh::Keys;
+use crate::vantage;
+
+/// What all hosts are like before anything is done.
+pub struct Survey {
+    pub(super) hosts: Vec<Surveyed>,
+    pub(super) plan: Plan,
+    pub(super) keys: Arc<Keys>,
+    pub(super) connections: usize,
+    /// When it began.
+    pub(super) start: Instant,
+    /// Hosts whose preflight fails by what is seen from here.
+    pub(super) refused: BTreeMap<String, Failure>,
+    /// How many resources there are in each state.
+    pub counts: Counts,
+}
+
+/// Resources by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// As they should be.
+    pub in_sync: usize,
+    /// Not as they should be.
+    pub differ: usize,
+    /// Not to be known yet.
+    pub unknown: usize,
+    /// On hosts or with values that we can't work with.
+    pub refused: usize,
+    /// Hosts that could not be reached or read.
+    pub failed_hosts: usize,
+}
+
+/// One host after the survey.
+pub(super) struct Surveyed {
+    pub host: String,
+    pub state: Result<(Remote, Observed), Failure>,
+}
+
+impl Survey {
+    /// Whether nothing at all has to be done.
+    pub fn is_converged(&self) -> bool {
+        let Counts {
+            differ,
+            unknown,
+            refused,
+            failed_hosts,
+            ..
+        } = self.counts;
+        differ + unknown + refused + failed_hosts == 0
+    }
+}
+
+/// Connects, reads, compares; emits what was seen, host by host as they answer.
+pub async fn survey(plan: Plan, settings: &Settings, keys: Keys, events: &Events) -> Survey {
+    let start = Instant::now();
+    let keys = Arc::new(keys);
+    let mut tasks = JoinSet::new();
+    for (at, host) in plan.hosts.iter().enumerate() {
+        let gather = gather(host.steps.iter().flat_map(|step| &step.resources));
+        let (settings, keys, events) = (settings.clone(), Arc::clone(&keys), events.clone());
+        let host = host.host.clone();
+        tasks.spawn(async move {
+            let name = host.name.to_string();
+            let mut connections = 0;
+            let state = async {
+                let login = login(&settings, &host, &keys, &events)
+                    .await
+                    .map_err(|e| lost(&e))?;
+                connections = login.attempts;
+                let remote = Remote {
+                    session: Arc::new(login.session),
+                    user: login.user,
+                    host: name.clone(),
+                    events: events.clone(),
+                };
+                let seen = read(&remote, &gather?).await?;
+                Ok((remote, seen))
+            }
+            .await;
+            (at, Surveyed { host: name, state }, connections)
+        });
+    }
+    let lookups = look_up(&plan.lookups, settings);
+    let hosts = async {
+        let mut hosts: Vec<Option<Surveyed>> = plan.hosts.iter().map(|_| None).collect();
+        let mut connections = 0;
+        while let Some(joined) = tasks.join_next().await {
+            if let Ok((at, surveyed, made)) = joined {
+                connections += made;
+                hosts[at] = Some(surveyed);
+            }
+        }
+        (hosts.into_iter().flatten().collect::<Vec<_>>(), connections)
+    };
+    let ((hosts, connections), refused) = tokio::join!(hosts, lookups);
+    let counts = count(&plan.hosts, &hosts, &refused, events);
+    Survey {
+        hosts,
+        plan,
+        keys,
+        connections,
+        start,
+        refused,
+        counts,
+    }
+}
+
+/// One script for the facts of these resources, with a nonce nobody can guess.
+pub(super) fn gather<'a>(
+    resources: impl IntoIterator<Item = &'a Box<dyn Resource>>,
+) -> Result<Gather, Failure> {
+    let mut nonce = [0_u8; 16];
+    getrandom::fill(&mut nonce)
+        .map_err(|e| failure("read", format!("no random numbers: {e}"), ""))?;
+    let nonce: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Gather::new(
+        nonce,
+        resources.into_iter().flat_map(|resource| resource.facts()),
+    ))
+}
+
+/// Reads a host in one exec.
+pub(super) async fn read(remote: &Remote, gather: &Gather) -> Result<Observed, Failure> {
+    let start = Instant::now();
+    let printed = remote.feed(gather.script()).await?;
+    let seen = gather.parse(&printed).map_err(|e| unreadable(&e))?;
+    let (host, ms) = (remote.host.clone(), ms(start));
+    remote.events.send(Event::Read {
+        host,
+        resources: gather.len(),
+        ms,
+    });
+    Ok(seen)
+}
+
+/// Emits the state of every resource and counts them.
+fn count(
+    plans: &[HostPlan],
+    hosts: &[Surveyed],
+    refused_hosts: &BTreeMap<String, Failure>,
+    events: &Events,
+) -> Counts {
+    let mut counts = Counts::default();
+    for (plan, surveyed) in plans.iter().zip(hosts) {
+        let host = surveyed.host.clone();
+        let (_, seen) = match &surveyed.state {
+            Ok(state) => state,
+            Err(failure) => {
+                counts.failed_hosts += 1;
+                events.send(Event::HostFailed {
+                    host,
+                    failure: failure.clone(),
+                });
+                continue;
+            }
+        };
+        if let Some(failure) = refused_hosts.get(&host) {
+            counts.refused += 1;
+            let (what, mend) = (
+                failure.what.clone(),
+                failure.next.clone().unwrap_or_default(),
+            );
+            events.send(Event::Seen {
+                host: host.clone(),
+                step: "preflight".to_owned(),
+                resource: "DNS".to_owned(),
+                state: State::Refused { what, mend },
+            });
+        }
+        for step in &plan.steps {
+            for resource in &step.resources {
+                let state = match resource.compare(seen) {
+                    Ok(state) => state,
+                    Err(e) => State::Refused {
+                        what: e.to_string(),
+                        mend: "see what keeps it from being read on the server".to_owned(),
+                    },
+                };
+                match &state {
+                    State::InSync => counts.in_sync += 1,
+                    State::Differs { .. } => counts.differ += 1,
+                    State::Unknown { .. } => counts.unknown += 1,
+                    State::Refused { .. } => counts.refused += 1,
+                }
+                events.send(Event::Seen {
+                    host: host.clone(),
+                    step: step.name.to_owned(),
+                    resource: resource.id(),
+                    state,
+                });
+            }
+        }
+    }
+    counts
+}
+
+/// Looks the domains up; what doesn't lead to the proxies is a failure of theirs.
+async fn look_up(lookups: &[Lookup], settings: &Settings) -> BTreeMap<String, Failure> {
+    let mut refused = BTreeMap::new();
+    for lookup in lookups {
+        let found = vantage::lookup(&lookup.domain, settings.site.dns.resolver).await;
+        let what = match found {
+            Err(e) => format!("{}: {e}", lookup.domain),
+            Ok(found) => match found.iter().find(|ip| !lookup.addresses.contains(ip)) {
+                None => continue,
+                Some(foreign) => format!(
+                    "{} leads to {foreign}, which is none of the proxy's addresses",
+                    lookup.domain
+                ),
+            },
+        };
+        let mut failure = failure("check", what, "");
+        let addresses: Vec<String> = lookup.addresses.iter().map(ToString::to_string).collect();
+        failure.next = Some(format!(
+            "let {} point to {} and wait until the world knows; or set dns.check = false",
+            lookup.domain,
+            addresses.join(" and ")
+        ));
+        refused.insert(lookup.host.to_string(), failure);
+    }
+    refused
+}

@@ -1,0 +1,292 @@
+//! playbooks/*.toml: which steps there are, in which order, and on which hosts.
+//!
+//! A playbook is order and never values: it has no addresses, no ports, no secrets, no
+//! conditions and no loops. On one host the steps run as they are written; across hosts
+//! nothing waits unless `after` says so.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::input::{self, Document, Example, Words, alternatives, closest};
+use crate::site::Role;
+
+/// Steps in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Playbook {
+    /// The shipped playbook's name, or the path of an own one.
+    pub name: String,
+    /// What it leads to, in a sentence; may be empty.
+    pub description: String,
+    /// The steps, in the order written. At least one.
+    pub steps: Vec<Entry>,
+}
+
+/// One step of a playbook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The step's name.
+    pub step: String,
+    /// The roles it runs on; empty means every host.
+    pub on: Vec<Role>,
+    /// Earlier steps that must be done on every host that has them.
+    pub after: Vec<String>,
+    /// How it goes over several hosts.
+    pub rollout: Rollout,
+    /// The line it is written on, from 1.
+    pub line: usize,
+}
+
+/// How a step goes over several hosts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rollout {
+    /// On all at the same time.
+    #[default]
+    Together,
+    /// On one after another, in the order of their names.
+    OneByOne,
+}
+
+/// Why a playbook can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It can't be read, or something in it is wrong.
+    #[error(transparent)]
+    Input(#[from] input::Error),
+    /// No playbook of this name is shipped.
+    #[error(
+        "there is no playbook {name:?}; {hint}shipped: {}; a path of your own contains a `/` or ends in .toml",
+        shipped.join(", ")
+    )]
+    Unknown {
+        /// The name that was asked for.
+        name: String,
+        /// "did you mean …? ", or nothing.
+        hint: String,
+        /// The names there are.
+        shipped: Vec<&'static str>,
+    },
+}
+
+/// The playbooks that are part of this program: name and text.
+pub const SHIPPED: &[(&str, &str)] = &[(
+    "django-scaled",
+    include_str!("../playbooks/django-scaled.toml"),
+)];
+
+/// A playbook by its shipped name, or by its path (a name with a `/` in it, or that ends
+/// in .toml), relative to `base_dir`.
+///
+/// # Errors
+/// There is no such playbook, it can't be read, or the first mistake in it.
+pub fn load(name: &str, base_dir: &Path, known_steps: &[&str]) -> Result<Playbook, Error> {
+    if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
+        let document = Document::new(format!("playbooks/{name}.toml"), *text);
+        return Ok(parse(name, &document, known_steps)?);
+    }
+    if name.contains('/') || name.ends_with(".toml") {
+        let path: PathBuf = base_dir.join(name);
+        let document = Document::open(&path, "write the path relative to site.toml")?;
+        return Ok(parse(name, &document, known_steps)?);
+    }
+    let shipped: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
+    let hint = closest(name, shipped.iter().copied())
+        .map_or_else(String::new, |meant| format!("did you mean {meant}? "));
+    Err(Error::Unknown {
+        name: name.to_owned(),
+        hint,
+        shipped,
+    })
+}
+
+/// A playbook from its text.
+///
+/// # Errors
+/// The first mistake in it.
+pub fn parse(
+    name: &str,
+    document: &Document,
+    known_steps: &[&str],
+) -> Result<Playbook, input::Error> {
+    const EXAMPLES: &[Example] = &[
+        ("", "step", "[[step]]\nuse = \"preflight\""),
+        ("step", "use", "use = \"preflight\""),
+    ];
+    let raw: RawPlaybook = document.read(EXAMPLES)?;
+    let mut steps: Vec<Entry> = Vec::new();
+    for raw_step in &raw.step {
+        let entry = entry(document, raw_step, &raw, &steps, known_steps)?;
+        steps.push(entry);
+    }
+    if steps.is_empty() {
+        return Err(document.mistake(
+            0..0,
+            "this playbook has no steps",
+            "add one:\n[[step]]\nuse = \"preflight\"",
+        ));
+    }
+    Ok(Playbook {
+        name: name.to_owned(),
+        description: raw.description.unwrap_or_default(),
+        steps,
+    })
+}
+
+fn entry(
+    document: &Document,
+    raw: &RawStep,
+    playbook: &RawPlaybook,
+    earlier: &[Entry],
+    known_steps: &[&str],
+) -> Result<Entry, input::Error> {
+    let step = raw.step.get_ref();
+    if !known_steps.contains(&step.as_str()) {
+        let instead = match closest(step, known_steps.iter().copied()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => format!("write {}", alternatives(known_steps.iter().copied())),
+        };
+        let what = format!("there is no step {step:?}");
+        return Err(document.mistake(raw.step.span(), what, instead));
+    }
+    let line = document.position(raw.step.span().start).0;
+    if let Some(first) = earlier.iter().find(|entry| entry.step == *step) {
+        return Err(document.mistake(
+            raw.step.span(),
+            format!("the step {step:?} is already on line {}", first.line),
+            "leave one of them out",
+        ));
+    }
+    let after = raw.after.as_ref().map(Words::list).unwrap_or_default();
+    Ok(Entry {
+        step: step.clone(),
+        on: roles(document, raw)?,
+        after: after
+            .iter()
+            .map(|name| waits_for(document, name, step, playbook, earlier))
+            .collect::<Result<_, _>>()?,
+        rollout: rollout(document, raw.rollout.as_ref())?,
+        line,
+    })
+}
+
+fn waits_for(
+    document: &Document,
+    name: &Spanned<String>,
+    step: &str,
+    playbook: &RawPlaybook,
+    earlier: &[Entry],
+) -> Result<String, input::Error> {
+    let wanted = name.get_ref();
+    if earlier.iter().any(|entry| entry.step == *wanted) {
+        return Ok(wanted.clone());
+    }
+    let later = playbook
+        .step
+        .iter()
+        .find(|other| other.step.get_ref() == wanted);
+    Err(match later {
+        Some(other) if wanted != step => document.clash(
+            name.span(),
+            other.step.span(),
+            "it is here",
+            format!("{step:?} can't wait for {wanted:?}, which comes later"),
+            format!("write the step {wanted:?} before {step:?}"),
+        ),
+        Some(_) => document.mistake(
+            name.span(),
+            format!("{step:?} can't wait for itself"),
+            "leave it out",
+        ),
+        None => {
+            let names = earlier.iter().map(|entry| entry.step.as_str());
+            let instead = match closest(wanted, names) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("add the step {wanted:?} before {step:?}, or leave it out here"),
+            };
+            let what = format!("{step:?} can't wait for {wanted:?}, which isn't in this playbook");
+            document.mistake(name.span(), what, instead)
+        }
+    })
+}
+
+fn roles(document: &Document, raw: &RawStep) -> Result<Vec<Role>, input::Error> {
+    const ALL: &str = "all";
+    let Some(on) = &raw.on else {
+        return Ok(Vec::new());
+    };
+    let list = Words::list(on);
+    let words = || Role::ALL.map(Role::as_str).into_iter().chain([ALL]);
+    let mut roles = Vec::new();
+    for word in &list {
+        let written = word.get_ref();
+        if written == ALL && list.len() == 1 {
+            return Ok(Vec::new());
+        }
+        match Role::ALL.into_iter().find(|role| role.as_str() == written) {
+            Some(role) if roles.contains(&role) => {
+                let what = format!("the role {written:?} is named twice");
+                return Err(document.mistake(word.span(), what, "leave one of them out"));
+            }
+            Some(role) => roles.push(role),
+            None if written == ALL => {
+                return Err(document.mistake(
+                    word.span(),
+                    "\"all\" is every host already",
+                    "write on = \"all\" alone",
+                ));
+            }
+            None => {
+                let instead = match closest(written, words()) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("write {}", alternatives(words())),
+                };
+                let what = format!("{written:?} is not a role");
+                return Err(document.mistake(word.span(), what, instead));
+            }
+        }
+    }
+    if roles.is_empty() {
+        return Err(document.mistake(
+            on.span(),
+            format!("the step {:?} runs nowhere", raw.step.get_ref()),
+            format!("write {} at `on`", alternatives(words())),
+        ));
+    }
+    Ok(roles)
+}
+
+fn rollout(document: &Document, raw: Option<&Spanned<String>>) -> Result<Rollout, input::Error> {
+    const KNOWN: [(&str, Rollout); 2] = [
+        ("together", Rollout::Together),
+        ("one-by-one", Rollout::OneByOne),
+    ];
+    let Some(word) = raw else {
+        return Ok(Rollout::default());
+    };
+    let found = KNOWN.iter().find(|(name, _)| name == word.get_ref());
+    found.map(|(_, rollout)| *rollout).ok_or_else(|| {
+        document.mistake(
+            word.span(),
+            format!("{:?} is not a rollout", word.get_ref()),
+            format!("write {}", alternatives(KNOWN.map(|(name, _)| name))),
+        )
+    })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+struct RawPlaybook {
+    description: Option<String>,
+    step: Vec<RawStep>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+struct RawStep {
+    #[serde(rename = "use")]
+    step: Spanned<String>,
+    on: Option<Spanned<Words>>,
+    after: Option<Spanned<Words>>,
+    rollout: Option<Spanned<String>>,
+}

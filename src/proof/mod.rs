@@ -1,0 +1,105 @@
+//! What must be seen before a site counts as proven, and when a sight is believed.
+//!
+//! A [`Check`] says where to look and what has to be seen. Whoever looks (this machine, or a
+//! server that was asked to) brings [`Evidence`]. [`judge`] makes a
+//! [`Finding`](crate::event::Finding) of both. Nothing here looks at anything.
+//!
+//! The rule behind all of it: silence proves nothing by itself. A port that gives no answer
+//! is *blocked* only if something is known to listen behind it; a host that gives no answer
+//! is not *closed* unless it is known to be alive. What can't be decided is inconclusive.
+
+mod evidence;
+mod judge;
+
+pub use evidence::{Control, Evidence, Hello, Look, Page, Reach, Shown, Timer};
+pub use judge::judge;
+
+/// One thing to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// The host that is looked at.
+    pub host: String,
+    /// From where: "here", "proxy", "app2".
+    pub from: String,
+    /// The address to use, where a host has several or DNS isn't to be asked.
+    pub address: Option<String>,
+    /// What has to be seen.
+    pub claim: Claim,
+}
+
+/// What has to be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Something listens on this TCP port, and a stranger doesn't get to it. Needs
+    /// [`Evidence::Touch`] with the whole [`Control`].
+    Blocked(u16),
+    /// This TCP port takes no connection, whether or not anything listens. Needs
+    /// [`Evidence::Touch`]; after a time-out, [`Control::alive`] too.
+    Closed(u16),
+    /// This TCP port takes connections. Needs [`Evidence::Touch`].
+    Open(u16),
+    /// A page is answered with this status. Needs [`Evidence::Look`].
+    Page {
+        /// Path of the URL.
+        path: String,
+        /// The status.
+        status: u16,
+    },
+    /// A page leads permanently (301 or 308) to exactly this URL. Needs [`Evidence::Look`].
+    Redirect {
+        /// The URL.
+        to: String,
+    },
+    /// Each of these servers answers in its turn. Needs [`Evidence::Looks`], at least
+    /// [`LOOKS`] for each server.
+    Balanced(Vec<String>),
+    /// A request with a foreign `Host` gets no answer at all. Needs [`Evidence::Look`].
+    Ignored,
+    /// A TLS handshake with a foreign name gets no certificate. Needs [`Evidence::Hello`].
+    NoCertificate,
+    /// A trusted certificate for all these names. Needs [`Evidence::Shown`].
+    Certificate {
+        /// The names.
+        names: Vec<String>,
+        /// How many seconds it must at least still hold.
+        margin: i64,
+    },
+    /// The renewal timer will fire, now and after a reboot. Needs [`Evidence::Timer`].
+    Timer,
+}
+
+/// Looks for each server, without which a missing one is inconclusive and not failed: each
+/// of nginx's workers takes its turns by itself, so that some repetition is normal.
+pub const LOOKS: usize = 8;
+
+impl Claim {
+    /// What is looked at, as a report names it: "80/tcp", "certificate".
+    pub fn subject(&self) -> String {
+        match self {
+            Self::Blocked(port) | Self::Closed(port) | Self::Open(port) => format!("{port}/tcp"),
+            Self::Page { path, .. } => path.clone(),
+            Self::Redirect { .. } => "redirect".to_owned(),
+            Self::Balanced(_) => "load balancing".to_owned(),
+            Self::Ignored => "foreign Host".to_owned(),
+            Self::NoCertificate => "foreign TLS name".to_owned(),
+            Self::Certificate { .. } => "certificate".to_owned(),
+            Self::Timer => "renewal timer".to_owned(),
+        }
+    }
+
+    /// What has to be seen, as a report says it: "blocked", "200 /polls/".
+    pub fn expected(&self) -> String {
+        match self {
+            Self::Blocked(_) => "blocked".to_owned(),
+            Self::Closed(_) => "closed".to_owned(),
+            Self::Open(_) => "open".to_owned(),
+            Self::Page { path, status } => format!("{status} {path}"),
+            Self::Redirect { to } => format!("301 to {to}"),
+            Self::Balanced(servers) => format!("answers from {}", servers.join(", ")),
+            Self::Ignored => "no answer".to_owned(),
+            Self::NoCertificate => "no certificate".to_owned(),
+            Self::Certificate { names, .. } => format!("valid for {}", names.join(", ")),
+            Self::Timer => "armed".to_owned(),
+        }
+    }
+}

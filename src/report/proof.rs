@@ -1,0 +1,252 @@
+//! The proof: the matrix, what else was looked at, and what follows from it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::failure;
+use super::ledger::Ledger;
+use super::matrix::{self, ink, is_closed, mark, over, port, sorted};
+use super::page::{Ink, Page, Row};
+use super::words::{count, duration, list};
+use crate::event::{Finding, Mode, Verdict};
+
+/// Everything that was seen from outside, and the conclusion as the last thing.
+pub(super) fn page(ledger: &Ledger) -> Page {
+    let mut page = matrix::page(ledger);
+    page.append(others(ledger));
+    // During a run failures are told when they happen, and once more at its end.
+    if ledger.mode == Some(Mode::Verify) {
+        for host in &ledger.hosts {
+            let failures = host.steps.iter().filter_map(|step| step.failure());
+            for failure in failures.chain(&host.failure) {
+                let label = Row::new().ink(Ink::Strong, &host.name);
+                let body = failure::page(failure);
+                page.append(Page::labelled(label, ledger.host_width(), body));
+            }
+        }
+    }
+    page.append(conclusion(ledger));
+    page
+}
+
+/// What isn't a port: certificate, redirect, timer.
+fn others(ledger: &Ledger) -> Page {
+    let findings: Vec<&Finding> = sorted(ledger)
+        .into_iter()
+        .filter(|finding| port(finding).is_none())
+        .collect();
+    let widest = |text: fn(&Finding) -> &str| {
+        findings
+            .iter()
+            .map(|finding| text(finding).chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let subjects = 2 + widest(|finding| &finding.subject) + 3;
+    let hosts = subjects + widest(|finding| &finding.host) + 3;
+
+    let mut page = Page::new();
+    let mut told: Vec<String> = Vec::new();
+    for finding in findings {
+        let sign = if finding.verdict == Verdict::Proven {
+            "✓ "
+        } else {
+            mark(finding.verdict)
+        };
+        let row = Row::new()
+            .ink(ink(finding.verdict), sign)
+            .plain(&finding.subject);
+        let row = row
+            .to(subjects)
+            .ink(Ink::Strong, &finding.host)
+            .to(hosts)
+            .row(seen(finding));
+        let mut line = Page::new();
+        line.push(row);
+        // The same thing seen over several addresses is one line.
+        let text = line.text(false);
+        if !told.contains(&text) {
+            told.push(text);
+            page.append(line);
+        }
+    }
+    page
+}
+
+/// "valid for polls.example.com · issued by …".
+fn seen(finding: &Finding) -> Row {
+    let mut row = Row::new().plain(&finding.seen);
+    if finding.verdict != Verdict::Proven {
+        row = row
+            .plain(over(finding))
+            .plain(format!(", must be: {}", finding.expected));
+    }
+    if finding.from != "here" && finding.from != finding.host {
+        row = row.plain(format!(", from {}", finding.from));
+    }
+    let evidence = finding.evidence.trim();
+    if evidence.is_empty() || evidence == finding.seen {
+        return row;
+    }
+    row.ink(Ink::Dim, format!(" · {evidence}"))
+}
+
+fn conclusion(ledger: &Ledger) -> Page {
+    let mut page = Page::new();
+    let findings = sorted(ledger);
+    let of = |verdict| {
+        findings
+            .iter()
+            .copied()
+            .filter(move |finding| finding.verdict == verdict)
+    };
+    let (failed, undecided) = (
+        of(Verdict::Failed).count(),
+        of(Verdict::Inconclusive).count(),
+    );
+
+    let mut reasons = Vec::new();
+    if findings.is_empty() {
+        reasons.push("nothing was looked at".to_owned());
+    }
+    if failed > 0 {
+        reasons.push(format!("{failed} of {} failed", findings.len()));
+    }
+    if undecided > 0 {
+        reasons.push(format!("{undecided} of {} inconclusive", findings.len()));
+    }
+    if ledger.failed() {
+        reasons.push("a host failed".to_owned());
+    }
+    if ledger.summary.is_none() {
+        reasons.push("the look was broken off".to_owned());
+    }
+
+    let time = match (&ledger.summary, ledger.mode) {
+        (Some(summary), Some(Mode::Verify)) => format!(" · {}", duration(summary.ms)),
+        _ => String::new(),
+    };
+    if reasons.is_empty() {
+        let row = Row::new().ink(Ink::Good, "proven").plain(": ");
+        page.push(row.plain(claim(&findings)).plain(time));
+        return page;
+    }
+    let row = Row::new().ink(Ink::Bad, "NOT proven");
+    page.push(row.plain(format!(": {}", reasons.join(", "))).plain(time));
+    for finding in of(Verdict::Failed).chain(of(Verdict::Inconclusive)) {
+        let mut body = Page::new();
+        let place = format!("{} {} from {}", finding.host, finding.subject, finding.from);
+        body.push(
+            Row::new()
+                .ink(ink(finding.verdict), mark(finding.verdict))
+                .ink(Ink::Strong, place)
+                .plain(over(finding))
+                .plain(format!(": {}, must be: {}", finding.seen, finding.expected)),
+        );
+        if !finding.evidence.trim().is_empty() {
+            body.push(Row::new().to(2).plain(&finding.evidence));
+        }
+        page.append(body.indented(2));
+    }
+    page
+}
+
+/// A port that is closed to others than these.
+struct Alone<'a> {
+    subject: &'a str,
+    who: Vec<&'a str>,
+    hosts: Vec<&'a str>,
+}
+
+/// What the findings, all of which hold, amount to. It claims no more than was looked at.
+fn claim(findings: &[&Finding]) -> String {
+    let mut alone: Vec<Alone> = Vec::new();
+    let mut closed: Vec<&Finding> = Vec::new();
+    let mut rows: Vec<(&str, &str)> = findings
+        .iter()
+        .map(|f| (f.host.as_str(), f.subject.as_str()))
+        .collect();
+    rows.dedup();
+    for (host, subject) in rows {
+        let of_row = || {
+            findings
+                .iter()
+                .copied()
+                .filter(|f| f.host == host && f.subject == subject)
+        };
+        if !of_row().any(|finding| port(finding).is_some() && is_closed(finding)) {
+            continue;
+        }
+        let mut who: Vec<&str> = of_row()
+            .filter(|f| !is_closed(f))
+            .map(|f| f.from.as_str())
+            .collect();
+        who.dedup();
+        if who.is_empty() || who.contains(&"here") {
+            continue;
+        }
+        closed.extend(of_row().filter(|finding| is_closed(finding)));
+        match alone
+            .iter_mut()
+            .find(|known| known.subject == subject && known.who == who)
+        {
+            Some(known) => known.hosts.push(host),
+            None => alone.push(Alone {
+                subject,
+                who,
+                hosts: vec![host],
+            }),
+        }
+    }
+    if alone.is_empty() {
+        return format!(
+            "{} of {} hold",
+            findings.len(),
+            count(findings.len(), "look")
+        );
+    }
+    let claims: Vec<String> = alone
+        .iter()
+        .map(
+            |Alone {
+                 subject,
+                 who,
+                 hosts,
+             }| {
+                let verb = if hosts.len() == 1 {
+                    "answers"
+                } else {
+                    "answer"
+                };
+                format!("{} {verb} to {} alone on {subject}", list(hosts), list(who))
+            },
+        )
+        .collect();
+    let families = families(&closed).map_or_else(String::new, |names| format!(" · {names}"));
+    format!("{}{families}", claims.join(", "))
+}
+
+/// Over which families the closed ports were tried, if the findings say so.
+fn families(closed: &[&Finding]) -> Option<&'static str> {
+    let family = |finding: &Finding| {
+        let address = finding.address.as_deref()?;
+        let ip = address.parse::<IpAddr>().ok();
+        let ip = ip.or_else(|| address.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
+        ip.map(|ip| ip.is_ipv6())
+    };
+    let hosts_with = |six: bool| {
+        let mut hosts: Vec<&str> = closed
+            .iter()
+            .filter(|finding| family(finding) == Some(six))
+            .map(|finding| finding.host.as_str())
+            .collect();
+        hosts.dedup();
+        hosts
+    };
+    match (hosts_with(false), hosts_with(true)) {
+        (four, six) if four.is_empty() && six.is_empty() => None,
+        (_, six) if six.is_empty() => Some("IPv4"),
+        (four, _) if four.is_empty() => Some("IPv6"),
+        (four, six) if four == six => Some("IPv4 and IPv6"),
+        _ => Some("IPv4 and IPv6, each where a host has it"),
+    }
+}

@@ -1,0 +1,118 @@
+//! What is done on a server to close a gap. Data only: the engine carries it out.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::shell::{Cmd, Script, Secret};
+
+/// One operation.
+#[derive(Clone, Debug)]
+pub struct Op {
+    /// What it does, for people: "install ufw", "write /srv/polls/compose.yaml".
+    pub what: String,
+    /// How.
+    pub action: Action,
+}
+
+/// How an operation is carried out. All of it runs as root.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Run a command.
+    Run {
+        /// The command.
+        cmd: Cmd,
+        /// What it reads on stdin.
+        input: Content,
+        /// How long it may take.
+        limit: Duration,
+    },
+    /// Put a file in place of what is there, atomically, owner and mode first.
+    Put {
+        /// Absolute path; its directory is made if it is missing.
+        path: String,
+        /// What it will hold.
+        content: Content,
+        /// Permission bits.
+        mode: u32,
+        /// "root:root".
+        owner: String,
+        /// Refuse the content unless this command, given the temporary file's path as its
+        /// last argument, ends with 0.
+        check: Option<Cmd>,
+        /// Markers that are left before the file is written: what has to be reloaded.
+        pending: Vec<String>,
+    },
+}
+
+/// Bytes for stdin or a file.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Nothing.
+    Empty,
+    /// Text that may be shown.
+    Text(String),
+    /// Text that may not.
+    Secret(Secret),
+    /// A build context as a tar stream.
+    Context(Context),
+}
+
+/// Where a build context is found on the operator's machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Context {
+    /// A directory.
+    Directory(PathBuf),
+    /// A commit of a repository.
+    Commit {
+        /// URL or path of the repository.
+        url: String,
+        /// 40 hexadecimal digits.
+        commit: String,
+    },
+}
+
+/// What an ordinary change may take.
+const SHORT: Duration = Duration::from_secs(120);
+/// What a download or a build may take.
+const LONG: Duration = Duration::from_secs(1800);
+
+impl Op {
+    /// Runs a command that ends soon.
+    pub fn run(what: impl Into<String>, cmd: Cmd) -> Self {
+        Self {
+            what: what.into(),
+            action: Action::Run {
+                cmd,
+                input: Content::Empty,
+                limit: SHORT,
+            },
+        }
+    }
+
+    /// Runs a script of ours that ends soon.
+    pub fn script<I, S>(what: impl Into<String>, script: &'static str, args: I) -> Self
+    where
+        I: IntoIterator<Item = S>,
+        S: Into<String>,
+    {
+        Self::run(what, Cmd::script(Script(script), args))
+    }
+
+    /// Gives a command the time of a download or a build.
+    #[must_use]
+    pub fn long(mut self) -> Self {
+        if let Action::Run { limit, .. } = &mut self.action {
+            *limit = LONG;
+        }
+        self
+    }
+
+    /// Gives a command something to read.
+    #[must_use]
+    pub fn input(mut self, content: Content) -> Self {
+        if let Action::Run { input, .. } = &mut self.action {
+            *input = content;
+        }
+        self
+    }
+}

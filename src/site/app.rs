@@ -1,0 +1,209 @@
+//! `[app]`: where it comes from, what it listens on, its environment.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use toml::Spanned;
+
+use super::raw::{RawApp, RawSource, RawSuperuser, Text};
+use super::read::Reader;
+use super::{
+    AbsolutePath, App, Email, EnvName, ImageRef, Source, Superuser, UrlPath, context, env_file, git,
+};
+use crate::input::{Document, Error};
+use crate::shell::Secret;
+
+pub(super) fn resolve(
+    reader: &Reader<'_>,
+    raw: &RawApp,
+    warnings: &mut Vec<String>,
+) -> Result<App, Error> {
+    let superuser = raw.superuser.as_ref().map(|raw| superuser(reader, raw));
+    let static_root = raw.static_root.as_ref();
+    Ok(App {
+        source: source(reader, &raw.source)?,
+        port: reader.within("port", raw.port.as_ref(), 8000, 1..=u16::MAX)?,
+        publish: reader.within("publish", raw.publish.as_ref(), 80, 1..=u16::MAX)?,
+        health: reader.name_or(raw.health.as_ref(), "/", UrlPath::new)?,
+        env: environment(reader, raw, warnings)?,
+        migrate: raw.migrate,
+        collectstatic: raw.collectstatic,
+        superuser: superuser.transpose()?,
+        static_root: static_root
+            .map(|text| reader.name(text, AbsolutePath::new))
+            .transpose()?,
+        static_url: reader.name_or(raw.static_url.as_ref(), "/static/", UrlPath::new)?,
+    })
+}
+
+fn source(reader: &Reader<'_>, raw: &Spanned<RawSource>) -> Result<Source, Error> {
+    let table = raw.get_ref();
+    match (&table.git, &table.rev, &table.path, &table.image) {
+        (Some(url), Some(rev), None, None) => git_source(reader, url, rev),
+        (None, None, Some(path), None) => local(reader, path),
+        (None, None, None, Some(image)) => Ok(Source::Image(reader.name(image, ImageRef::new)?)),
+        (Some(url), None, None, None) => Err(reader.wrong(
+            url.span(),
+            "a git source needs a revision",
+            "add the branch, tag or commit: rev = \"main\"",
+        )),
+        (None, Some(rev), None, None) => Err(reader.wrong(
+            rev.span(),
+            "a revision needs its repository",
+            "add the repository: git = \"https://git.example/polls.git\"",
+        )),
+        (None, Some(rev), _, _) => Err(reader.wrong(
+            rev.span(),
+            "only a git source has a revision",
+            "leave `rev` out",
+        )),
+        _ => Err(reader.wrong(
+            raw.span(),
+            "the app has to come from one place",
+            "write { git = \"…\", rev = \"…\" }, { path = \"…\" } or { image = \"…\" }",
+        )),
+    }
+}
+
+fn git_source(reader: &Reader<'_>, url: &Text, rev: &Text) -> Result<Source, Error> {
+    git::check_url(url.get_ref())
+        .map_err(|wrong| reader.wrong(url.span(), wrong.what, wrong.instead))?;
+    git::check_rev(rev.get_ref())
+        .map_err(|wrong| reader.wrong(rev.span(), wrong.what, wrong.instead))?;
+    // Without a colon it is neither a URL nor HOST:PATH, so it is a directory here.
+    let url = if url.get_ref().contains(':') {
+        url.get_ref().clone()
+    } else {
+        reader.path(url.get_ref()).display().to_string()
+    };
+    Ok(Source::Git {
+        url,
+        rev: rev.get_ref().clone(),
+        commit: String::new(),
+    })
+}
+
+fn local(reader: &Reader<'_>, text: &Text) -> Result<Source, Error> {
+    let dir = reader.checked_path(text)?;
+    let unreadable = |source: std::io::Error| {
+        reader.wrong(
+            text.span(),
+            format!(
+                "can't read the source directory {}: {source}",
+                dir.display()
+            ),
+            "write the path of a directory that you can read, relative to this file or \
+             beginning with `/` or `~/`",
+        )
+    };
+    if !fs::metadata(&dir).map_err(unreadable)?.is_dir() {
+        return Err(unreadable(std::io::Error::other("it is not a directory")));
+    }
+    if !dir.join("Dockerfile").is_file() {
+        return Err(reader.wrong(
+            text.span(),
+            format!("{} has no Dockerfile", dir.display()),
+            "add one that runs the app, or name the directory that has it",
+        ));
+    }
+    Ok(Source::Path {
+        digest: context::digest(&dir).map_err(unreadable)?,
+        dir,
+    })
+}
+
+/// The env file, then `env`, then `secrets`. A name in two of them is a mistake: which of
+/// them was meant can't be known.
+fn environment(
+    reader: &Reader<'_>,
+    raw: &RawApp,
+    warnings: &mut Vec<String>,
+) -> Result<BTreeMap<EnvName, Secret>, Error> {
+    let mut all: BTreeMap<EnvName, Secret> = BTreeMap::new();
+    let mut origin: BTreeMap<EnvName, String> = BTreeMap::new();
+    if let Some(text) = &raw.env_file {
+        for entry in read_env_file(reader, text, warnings)? {
+            let place = format!("{}:{}", text.get_ref(), entry.line);
+            origin.insert(entry.name.clone(), place);
+            all.insert(entry.name, entry.value);
+        }
+    }
+    let mut add = |text: &Text, name: EnvName, value: String, place: &str| {
+        if let Some(first) = origin.get(&name) {
+            return Err(reader.wrong(
+                text.span(),
+                format!("{name} is already set by {first}"),
+                "keep one of them",
+            ));
+        }
+        origin.insert(name.clone(), place.to_owned());
+        all.insert(name, Secret::new(value));
+        Ok(())
+    };
+    for (key, value) in &raw.env {
+        if value.get_ref().contains('\0') {
+            return Err(reader.wrong(
+                value.span(),
+                format!("the value of {} holds a NUL", key.get_ref()),
+                "leave it out: no environment can hold one",
+            ));
+        }
+        let name = reader.name(key, EnvName::new)?;
+        add(key, name, value.get_ref().clone(), "`env`")?;
+    }
+    for text in &raw.secrets {
+        let name = reader.name(text, EnvName::new)?;
+        add(text, name, reader.variable(text)?, "`secrets`")?;
+    }
+    Ok(all)
+}
+
+fn read_env_file(
+    reader: &Reader<'_>,
+    text: &Text,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<env_file::Entry>, Error> {
+    let (path, bytes) = reader.file("the env file", text)?;
+    let shown = text.get_ref();
+    let Ok(held) = String::from_utf8(bytes) else {
+        return Err(reader.wrong(
+            text.span(),
+            format!("{shown} is not UTF-8"),
+            "save it as UTF-8",
+        ));
+    };
+    let mode = fs::metadata(&path).map_or(0, |meta| meta.permissions().mode() & 0o777);
+    if mode & 0o077 != 0 {
+        warnings.push(format!(
+            "{shown} holds secrets, and others can read it (mode {mode:04o}): chmod 600 {shown}"
+        ));
+    }
+    env_file::parse(&Document::new(path.display().to_string(), held))
+}
+
+fn superuser(reader: &Reader<'_>, raw: &RawSuperuser) -> Result<Superuser, Error> {
+    let name = raw.name.get_ref();
+    // 150 is what Django's own user model takes.
+    if name.is_empty() || name.chars().count() > 150 || name.chars().any(char::is_control) {
+        return Err(reader.wrong(
+            raw.name.span(),
+            format!("{name:?} can't be a superuser's name"),
+            "write 1 to 150 characters without control characters",
+        ));
+    }
+    reader.name(&raw.password_env, EnvName::new)?;
+    let password = reader.variable(&raw.password_env)?;
+    if password.is_empty() {
+        return Err(reader.wrong(
+            raw.password_env.span(),
+            format!("the environment's {} is empty", raw.password_env.get_ref()),
+            "set it to the superuser's password",
+        ));
+    }
+    Ok(Superuser {
+        name: name.clone(),
+        email: reader.name(&raw.email, Email::new)?,
+        password: Secret::new(password),
+    })
+}

@@ -1,0 +1,185 @@
+//! The shape of site.toml: which keys there are and what kind of value each takes. What
+//! the values mean is decided where they are resolved.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::input::{Example, Words};
+
+/// A string and where it stands.
+pub(super) type Text = Spanned<String>;
+
+/// What to write where a required key is missing.
+pub(super) const EXAMPLES: &[Example] = &[
+    ("", "name", "name = \"polls\""),
+    ("", "domains", "domains = [\"polls.example.com\"]"),
+    (
+        "",
+        "hosts",
+        "[hosts.app1]\naddress = \"198.51.100.11\"\nrole = \"app\"",
+    ),
+    (
+        "",
+        "app",
+        "[app]\nsource = { git = \"https://git.example/polls.git\", rev = \"main\" }",
+    ),
+    ("", "tls", "[tls]\nemail = \"ops@example.com\""),
+    ("hosts.*", "address", "address = \"198.51.100.11\""),
+    (
+        "app",
+        "source",
+        "source = { git = \"https://git.example/polls.git\", rev = \"main\" }",
+    ),
+    ("app.superuser", "name", "name = \"admin\""),
+    ("app.superuser", "email", "email = \"ops@example.com\""),
+    (
+        "app.superuser",
+        "password_env",
+        "password_env = \"DJANGO_SUPERUSER_PASSWORD\"",
+    ),
+    ("firewall.allow", "port", "port = 9100"),
+    ("tls", "email", "email = \"ops@example.com\""),
+];
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct RawSite {
+    pub name: Text,
+    pub playbook: Option<Text>,
+    pub domains: Spanned<Vec<Text>>,
+    #[serde(default)]
+    pub ssh: RawSsh,
+    pub hosts: Spanned<BTreeMap<Text, Spanned<RawHost>>>,
+    pub app: RawApp,
+    #[serde(default)]
+    pub docker: RawDocker,
+    #[serde(default)]
+    pub firewall: RawFirewall,
+    #[serde(default)]
+    pub proxy: RawProxy,
+    pub tls: RawTls,
+    #[serde(default)]
+    pub dns: RawDns,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct RawSsh {
+    pub user: Option<Text>,
+    pub bootstrap: Option<Text>,
+    pub key: Option<Text>,
+    pub known_hosts: Option<Spanned<Words>>,
+    pub connect_timeout: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct RawHost {
+    pub address: Text,
+    pub ipv6: Option<Text>,
+    pub private: Option<Text>,
+    pub port: Option<Spanned<u16>>,
+    pub role: Option<Text>,
+    pub roles: Option<Spanned<Vec<Text>>>,
+    pub host_key: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct RawApp {
+    pub source: Spanned<RawSource>,
+    pub port: Option<Spanned<u16>>,
+    pub publish: Option<Spanned<u16>>,
+    pub health: Option<Text>,
+    pub env_file: Option<Text>,
+    #[serde(default)]
+    pub env: BTreeMap<Text, Text>,
+    #[serde(default)]
+    pub secrets: Vec<Text>,
+    #[serde(default)]
+    pub migrate: bool,
+    #[serde(default)]
+    pub collectstatic: bool,
+    pub superuser: Option<RawSuperuser>,
+    pub static_root: Option<Text>,
+    pub static_url: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as { git = \"…\", rev = \"…\" }, { path = \"…\" } or { image = \"…\" }"
+)]
+pub(super) struct RawSource {
+    pub git: Option<Text>,
+    pub rev: Option<Text>,
+    pub path: Option<Text>,
+    pub image: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct RawSuperuser {
+    pub name: Text,
+    pub email: Text,
+    pub password_env: Text,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct RawDocker {
+    pub source: Option<Text>,
+    pub log_max_size: Option<Text>,
+    pub log_max_file: Option<Spanned<u8>>,
+    pub address_pool: Option<Text>,
+    pub subnet_bits: Option<Spanned<u8>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct RawFirewall {
+    #[serde(default)]
+    pub allow: Vec<RawAllow>,
+    #[serde(default)]
+    pub proxy_addresses: Vec<Text>,
+    pub guard_seconds: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as { port = 9100, from = [\"…\"] }"
+)]
+pub(super) struct RawAllow {
+    pub port: Spanned<u16>,
+    #[serde(default)]
+    pub from: Vec<Text>,
+    pub on: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct RawProxy {
+    pub image: Option<Text>,
+    pub max_body: Option<Text>,
+    pub hsts: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct RawTls {
+    pub email: Text,
+    pub directory: Option<Text>,
+    pub staging: Option<Spanned<bool>>,
+    pub ca: Option<Text>,
+    pub image: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct RawDns {
+    pub resolver: Option<Text>,
+    pub check: Option<bool>,
+}

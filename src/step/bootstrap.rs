@@ -1,0 +1,48 @@
+//! `bootstrap`: from root and a key to a sudo user, and a firewall that lets SSH in.
+
+use super::{Cx, Error, Resources, Step, firewall};
+use crate::resource::file::File;
+use crate::resource::packages::Packages;
+use crate::resource::ufw::{Enabled, Rules};
+use crate::resource::unit::Unit;
+use crate::resource::user::User;
+use crate::shell::Cmd;
+
+pub(super) const STEP: Step = Step {
+    name: "bootstrap",
+    summary: "The sudo user with a key, and ufw on with the SSH port in use let in",
+    reads: "packages, the user and its keys, sudoers, ufw's configuration and live rules, \
+            the port this connection came in on",
+    changes: "installs sudo, ufw, curl and ca-certificates; makes the user, its authorized_keys \
+              and /etc/sudoers.d/90-provision-USER; ufw: allow the SSH port, deny incoming, on",
+    guarded: true,
+    resources,
+};
+
+fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
+    let user = cx.site.ssh.user.as_str();
+    let visudo = Cmd::new("visudo").args(["--check", "--quiet", "--file"]);
+    let mut all: Resources = vec![Box::new(Packages::new([
+        "sudo",
+        "ufw",
+        "curl",
+        "ca-certificates",
+    ]))];
+    if user != "root" {
+        all.push(Box::new(User::new(user, cx.site.ssh.bootstrap.as_str())));
+        all.push(Box::new(
+            File::new(
+                format!("/etc/sudoers.d/90-provision-{user}"),
+                format!("{user} ALL=(ALL) NOPASSWD:ALL\n"),
+            )
+            .mode(0o440)
+            .check(visudo),
+        ));
+    }
+    all.push(Box::new(
+        Rules::new(firewall::owner(cx), firewall::inputs(cx)).and_ssh(),
+    ));
+    all.push(Box::new(Enabled));
+    all.push(Box::new(Unit::new("ufw.service", "bootstrap")));
+    Ok(all)
+}

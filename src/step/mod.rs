@@ -1,0 +1,97 @@
+//! Steps: what a site needs on a host, as resources. A step does no I/O.
+//!
+//! A new step is one file here, its templates, and one line in [`ALL`].
+
+mod app;
+mod bootstrap;
+mod certificate;
+mod docker;
+pub mod env_file;
+pub mod escape;
+mod firewall;
+mod image;
+mod preflight;
+mod proxy;
+mod renewal;
+mod verify;
+
+use crate::resource::Resource;
+use crate::site::{Host, Role, Site};
+
+pub use crate::proof::Check;
+pub use verify::{HERE, checks};
+
+/// What a step may look at when it says what it needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Cx<'a> {
+    /// The site.
+    pub site: &'a Site,
+    /// The host the step runs on.
+    pub host: &'a Host,
+    /// Seconds since 1970 by the operator's clock.
+    pub now: u64,
+}
+
+impl Cx<'_> {
+    /// Whether the host is the one of its role where things are done once for all.
+    pub fn is_first(&self, role: Role) -> bool {
+        self.site
+            .with_role(role)
+            .next()
+            .is_some_and(|first| first.name == self.host.name)
+    }
+}
+
+/// The resources of a step on a host.
+pub type Resources = Vec<Box<dyn Resource>>;
+
+/// A step.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// Its name in playbooks and on the command line.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub summary: &'static str,
+    /// What it reads, for `provision explain`.
+    pub reads: &'static str,
+    /// What it changes.
+    pub changes: &'static str,
+    /// Whether it could cut the operator off, and so runs under a guard.
+    pub guarded: bool,
+    /// What it needs on a host.
+    pub resources: fn(&Cx<'_>) -> Result<Resources, Error>,
+}
+
+/// A step can't say what it needs.
+#[derive(Debug, thiserror::Error)]
+#[error("{step}: {what}")]
+pub struct Error {
+    /// The step.
+    pub step: &'static str,
+    /// What is wrong with the site for it.
+    pub what: String,
+}
+
+/// Every step, in the order of the main playbook.
+pub const ALL: &[Step] = &[
+    preflight::STEP,
+    bootstrap::STEP,
+    docker::STEP,
+    firewall::STEP,
+    image::STEP,
+    app::STEP,
+    proxy::STEP,
+    certificate::STEP,
+    renewal::STEP,
+    verify::STEP,
+];
+
+/// The step of this name.
+pub fn find(name: &str) -> Option<&'static Step> {
+    ALL.iter().find(|step| step.name == name)
+}
+
+/// The names of all steps.
+pub fn names() -> Vec<&'static str> {
+    ALL.iter().map(|step| step.name).collect()
+}

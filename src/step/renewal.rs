@@ -1,0 +1,94 @@
+//! `renewal`: a timer that keeps the certificate young, rehearsed before it is trusted.
+
+use askama::Template;
+
+use super::{Cx, Error, Resources, Step, certificate, proxy};
+use crate::resource::Op;
+use crate::resource::file::File;
+use crate::resource::task::Task;
+use crate::resource::unit::Unit;
+use crate::shell::Cmd;
+
+pub(super) const STEP: Step = Step {
+    name: "renewal",
+    summary: "A systemd timer renews the certificate twice a day if it is time; rehearsed once",
+    reads: "the script, the units, the timer's state, the rehearsal's receipt",
+    changes: "/srv/SITE/proxy/renew.sh, /etc/systemd/system/SITE-renew.service and .timer; \
+              enables the timer",
+    guarded: false,
+    resources,
+};
+
+const SCRIPT: &str = include_str!("renew.sh");
+
+#[derive(Template)]
+#[template(path = "renew.service")]
+struct Service<'a> {
+    site: &'a str,
+    certificate: &'a str,
+    script: &'a str,
+    image: &'a str,
+    container: &'a str,
+    webroot: &'a str,
+    ca: Option<&'a str>,
+}
+
+#[derive(Template)]
+#[template(path = "renew.timer")]
+struct Timer<'a> {
+    site: &'a str,
+    certificate: &'a str,
+}
+
+fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
+    let failed = |e: askama::Error| Error {
+        step: "renewal",
+        what: e.to_string(),
+    };
+    let site = cx.site.name.as_str();
+    let certificate = cx.site.canonical().as_str();
+    let directory = proxy::directory(cx);
+    let script = format!("{directory}/renew.sh");
+    let container = proxy::container(cx);
+    let webroot = format!("{directory}/acme");
+    let ca = certificate::ca_path(cx);
+    let image = cx.site.tls.image.as_str();
+    let service = Service {
+        site,
+        certificate,
+        script: &script,
+        image,
+        container: &container,
+        webroot: &webroot,
+        ca: ca.as_deref(),
+    };
+    let service = service.render().map_err(failed)?;
+    let timer = Timer { site, certificate }.render().map_err(failed)?;
+    let unit = |kind: &str| format!("/etc/systemd/system/{site}-renew.{kind}");
+
+    let rehearsal = Cmd::new(&script)
+        .args([
+            certificate,
+            image,
+            &container,
+            &webroot,
+            ca.as_deref().unwrap_or_default(),
+        ])
+        .arg("--dry-run");
+    let depends = format!(
+        "{SCRIPT}\n{service}\n{}\n{:?}",
+        cx.site.tls.directory, cx.site.domains
+    );
+    Ok(vec![
+        Box::new(File::new(&script, SCRIPT).mode(0o755)),
+        Box::new(File::new(unit("service"), service)),
+        Box::new(File::new(unit("timer"), timer)),
+        Box::new(Unit::new(format!("{site}-renew.timer"), "renewal")),
+        Box::new(Task::new(
+            "renewal rehearsal",
+            format!("{}/renewal", cx.site.state()),
+            depends,
+            vec![Op::run("rehearse the renewal", rehearsal).long()],
+        )),
+    ])
+}

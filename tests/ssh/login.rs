@@ -1,0 +1,213 @@
+//! With which keys we log in, and what is said when none will do.
+
+use std::path::PathBuf;
+
+use provision::ssh::{Error, Fault, Keys, Session, Stage, connect};
+use russh::MethodKind;
+use russh::keys::Algorithm;
+use russh::keys::key::safe_rng;
+
+use crate::server::{ECDSA, RSA, Server, Setup, new_key};
+
+async fn log_in(server: &Server, key: Option<&str>, keys: &Keys) -> Result<Session, Error> {
+    let mut target = server.target();
+    target.key = key.map(PathBuf::from);
+    connect(&target, keys).await
+}
+
+async fn turned_down(server: &Server, key: Option<&str>, keys: &Keys) -> Error {
+    let error = log_in(server, key, keys).await.err().unwrap();
+    assert_eq!(error.stage(), Stage::Authenticate, "{error}");
+    error
+}
+
+#[tokio::test]
+async fn keys_of_every_kind_log_in() {
+    for kind in [Algorithm::Ed25519, ECDSA, RSA] {
+        let server = Server::with(Setup {
+            user_key: kind.clone(),
+            ..Setup::default()
+        })
+        .await;
+        let session = log_in(&server, Some("~/key"), &server.keys()).await;
+        assert!(session.is_ok(), "{kind}: {:?}", session.err());
+    }
+}
+
+#[tokio::test]
+async fn a_named_key_is_the_only_one_tried() {
+    let server = Server::start().await;
+    server.write_key(".ssh/id_ed25519", &server.user_key);
+    server.write_key("other", &new_key(Algorithm::Ed25519));
+    let error = turned_down(&server, Some("~/other"), &server.keys()).await;
+    assert!(error.is_auth());
+    assert_eq!(server.logins(), 1);
+    let shown = error.to_string();
+    assert!(shown.contains("deploy is refused with"), "{shown}");
+    assert!(shown.contains("other"), "{shown}");
+    assert!(shown.contains("the server accepts"), "{shown}");
+    assert!(shown.contains("password"), "{shown}");
+}
+
+#[tokio::test]
+async fn another_user_is_turned_down_as_a_login() {
+    let server = Server::start().await;
+    let mut target = server.target();
+    target.user = "root".into();
+    let error = connect(&target, &server.keys()).await.err().unwrap();
+    assert!(error.is_auth(), "{error}");
+    assert!(error.to_string().contains("root"), "{error}");
+}
+
+#[tokio::test]
+async fn without_a_named_key_the_usual_files_are_tried() {
+    let server = Server::start().await;
+    server.write_key(".ssh/id_ed25519", &new_key(Algorithm::Ed25519));
+    server.write_key(".ssh/id_ecdsa", &server.user_key);
+    assert!(log_in(&server, None, &server.keys()).await.is_ok());
+}
+
+#[tokio::test]
+async fn no_key_at_all_says_so_before_the_server_is_asked() {
+    let server = Server::start().await;
+    let error = turned_down(&server, None, &server.keys()).await;
+    assert!(matches!(error.fault(), Fault::NoKeys { .. }), "{error}");
+    assert!(!error.is_auth());
+    assert_eq!(server.logins(), 0);
+}
+
+#[tokio::test]
+async fn a_key_file_that_isnt_there_is_named() {
+    let server = Server::start().await;
+    let error = turned_down(&server, Some("~/nowhere"), &server.keys()).await;
+    assert!(
+        matches!(error.fault(), Fault::KeyUnreadable { .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("nowhere"), "{error}");
+    assert!(!error.is_auth(), "another user wouldn't help");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_key_is_named() {
+    let server = Server::start().await;
+    for text in [
+        "not a key\n",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n",
+    ] {
+        std::fs::write(server.dir.path().join("junk"), text).unwrap();
+        let error = turned_down(&server, Some("~/junk"), &server.keys()).await;
+        assert!(matches!(error.fault(), Fault::KeyInvalid { .. }), "{error}");
+        assert!(error.to_string().contains("junk"), "{error}");
+    }
+}
+
+fn encrypted(server: &Server) {
+    let key = server.user_key.encrypt(&mut safe_rng(), "open sesame");
+    server.write_key("locked", &key.unwrap());
+}
+
+#[tokio::test]
+async fn a_key_with_a_passphrase_asks_for_ssh_add() {
+    let server = Server::start().await;
+    encrypted(&server);
+    let error = turned_down(&server, Some("~/locked"), &server.keys()).await;
+    assert!(
+        matches!(error.fault(), Fault::KeyEncrypted { .. }),
+        "{error}"
+    );
+    assert!(
+        error.next().starts_with("run `ssh-add "),
+        "{}",
+        error.next()
+    );
+    assert!(error.next().ends_with("/locked`"), "{}", error.next());
+}
+
+#[tokio::test]
+async fn a_key_with_a_passphrase_logs_in_when_the_agent_holds_it() {
+    let server = Server::start().await;
+    encrypted(&server);
+    let keys = with_agent(&server, server.user_key.clone());
+    log_in(&server, Some("~/locked"), &keys).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_public_key_alone_picks_the_key_of_the_agent() {
+    let server = Server::start().await;
+    let keys = with_agent(&server, server.user_key.clone());
+    log_in(&server, Some("~/key.pub"), &keys).await.unwrap();
+    std::fs::remove_file(server.dir.path().join("key")).unwrap();
+    log_in(&server, Some("~/key"), &keys).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_named_key_the_agent_doesnt_hold_isnt_replaced_by_one_it_does() {
+    let server = Server::start().await;
+    server.write_key("other", &new_key(Algorithm::Ed25519));
+    let keys = with_agent(&server, server.user_key.clone());
+    let error = turned_down(&server, Some("~/other.pub"), &keys).await;
+    assert!(
+        matches!(error.fault(), Fault::KeyNotInAgent { .. }),
+        "{error}"
+    );
+    assert!(error.next().ends_with("/other`"), "{}", error.next());
+    assert_eq!(server.logins(), 0);
+}
+
+#[tokio::test]
+async fn the_agents_keys_are_tried_without_a_named_one() {
+    let server = Server::start().await;
+    let keys = with_agent(&server, server.user_key.clone());
+    log_in(&server, None, &keys).await.unwrap();
+    let elsewhere = Server::start().await;
+    let error = turned_down(&elsewhere, None, &keys).await;
+    assert!(error.to_string().contains("me@laptop"), "{error}");
+}
+
+#[tokio::test]
+async fn an_agent_that_is_gone_doesnt_keep_a_file_from_being_used() {
+    let server = Server::start().await;
+    let gone = Some(server.dir.path().join("gone"));
+    let keys = Keys::new(Some(server.dir.path().to_owned()), gone);
+    let error = turned_down(&server, None, &keys).await;
+    assert!(error.to_string().contains("agent"), "{error}");
+    server.write_key(".ssh/id_ed25519", &server.user_key);
+    log_in(&server, None, &keys).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_on_too_many_keys_asks_for_one() {
+    let server = Server::with(Setup {
+        most_attempts: 2,
+        ..Setup::default()
+    })
+    .await;
+    for name in ["id_ed25519", "id_ecdsa", "id_rsa"] {
+        server.write_key(&format!(".ssh/{name}"), &new_key(Algorithm::Ed25519));
+    }
+    let error = turned_down(&server, None, &server.keys()).await;
+    assert!(matches!(error.fault(), Fault::AuthCutOff { .. }), "{error}");
+    assert!(error.is_auth());
+    assert!(error.next().contains("`key`"), "{}", error.next());
+}
+
+#[tokio::test]
+async fn a_server_that_wants_more_than_a_key_says_what() {
+    let server = Server::with(Setup {
+        also_wants: Some(MethodKind::Password),
+        ..Setup::default()
+    })
+    .await;
+    let error = turned_down(&server, Some("~/key"), &server.keys()).await;
+    assert!(
+        matches!(error.fault(), Fault::AuthIncomplete { .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("also wants password"), "{error}");
+}
+
+fn with_agent(server: &Server, key: russh::keys::PrivateKey) -> Keys {
+    let socket = crate::agent::start(server.dir.path(), key);
+    Keys::new(Some(server.dir.path().to_owned()), Some(socket))
+}
