@@ -1,7 +1,7 @@
 //! `provision lab`: disposable servers on this machine.
 
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 use clap::{Args, Subcommand};
 
@@ -85,7 +85,7 @@ enum Verb {
 ///
 /// # Errors
 /// What the lab said.
-pub fn run(args: LabArgs) -> Result<ExitCode, Error> {
+pub fn run(args: LabArgs) -> Result<u8, super::Error> {
     let mut options = Options {
         directory: args.directory,
         ..Options::default()
@@ -126,7 +126,7 @@ pub fn run(args: LabArgs) -> Result<ExitCode, Error> {
         }
         Verb::Start { host } => lab::start(&options, &host)?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 fn status(options: &Options) -> Result<(), Error> {
@@ -144,11 +144,11 @@ fn status(options: &Options) -> Result<(), Error> {
 }
 
 /// Gives the terminal to another program and passes its exit code on.
-fn hand_over(command: &mut Command) -> Result<ExitCode, Error> {
+fn hand_over(command: &mut Command) -> Result<u8, super::Error> {
     let status = command.status().map_err(|source| Error::Start {
         command: command.get_program().to_string_lossy().into_owned(),
         source,
     })?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
-    Ok(ExitCode::from(code.unwrap_or(UNEXPECTED)))
+    Ok(code.unwrap_or(UNEXPECTED))
 }

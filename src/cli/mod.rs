@@ -1,3 +1,150 @@
-//! The command line: one file a verb.
+//! The command line: one file a verb. The only place that wires the other rooms together.
 
+mod error;
+mod explain;
+mod init;
 pub mod lab;
+mod prepare;
+mod run;
+mod trust;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use error::Error;
+
+/// Takes bare servers to a load-balanced HTTPS Django site behind a firewall that holds, and
+/// proves it from outside.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 unexpected, 2 usage or site.toml, 3 a host failed, \
+    4 exposed or not proven, 5 rolled back by a guard, 6 locked by another run, 130 interrupted.";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Converge all servers, then prove the site from outside
+    Run(RunArgs),
+    /// Do one step of it
+    Step {
+        /// The step (see `provision steps`)
+        name: String,
+        #[command(flatten)]
+        run: RunArgs,
+    },
+    /// Show every difference; change nothing
+    Plan {
+        #[command(flatten)]
+        site: SiteArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Prove the site from outside, as it stands
+    Verify {
+        #[command(flatten)]
+        site: SiteArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Write a commented site.toml to begin with
+    Init {
+        /// Where to
+        #[arg(default_value = "site.toml")]
+        file: PathBuf,
+    },
+    /// Show the servers' host keys and pin them in site.toml
+    Trust {
+        /// The site
+        #[arg(default_value = "site.toml")]
+        file: PathBuf,
+        /// Pin without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// List the steps of a playbook
+    Steps {
+        /// A shipped playbook or the path of one
+        #[arg(default_value = "django-scaled")]
+        playbook: String,
+    },
+    /// Say what a step does, reads and changes
+    Explain {
+        /// The step
+        step: String,
+    },
+    /// Disposable servers on this machine, to rehearse on
+    Lab(lab::LabArgs),
+}
+
+/// Which site, and which part of it.
+#[derive(Clone, Debug, Args)]
+pub struct SiteArgs {
+    /// The site
+    #[arg(default_value = "site.toml")]
+    pub file: PathBuf,
+    /// Only this host (may be repeated)
+    #[arg(long, value_name = "HOST")]
+    pub host: Vec<String>,
+    /// Only this step (may be repeated)
+    #[arg(long, value_name = "STEP")]
+    pub only: Vec<String>,
+    /// Not this step (may be repeated)
+    #[arg(long, value_name = "STEP")]
+    pub skip: Vec<String>,
+    /// Not the steps before this one
+    #[arg(long, value_name = "STEP")]
+    pub from: Option<String>,
+}
+
+/// How things are shown.
+#[derive(Clone, Debug, Args)]
+pub struct OutputArgs {
+    /// One JSON object a line, for machines
+    #[arg(long)]
+    pub json: bool,
+    /// Show what remote commands print, as they print it
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// Arguments of verbs that change things.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub(crate) site: SiteArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// Don't ask before changing anything
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// Does what the command line asks for; the answer is the exit code.
+///
+/// # Errors
+/// What keeps it from being done.
+pub fn main(cli: Cli) -> Result<u8, Error> {
+    match cli.verb {
+        Verb::Run(args) => run::run(&args),
+        Verb::Step { name, mut run } => {
+            explain::known(&name)?;
+            run.site.only = vec![name];
+            run::run(&run)
+        }
+        Verb::Plan { site, output } => run::plan(&site, &output),
+        Verb::Verify { mut site, output } => {
+            site.only = vec!["verify".to_owned()];
+            run::verify(&site, &output)
+        }
+        Verb::Init { file } => init::init(&file),
+        Verb::Trust { file, yes } => trust::trust(&file, yes),
+        Verb::Steps { playbook } => explain::steps(&playbook),
+        Verb::Explain { step } => explain::explain(&step),
+        Verb::Lab(args) => lab::run(args),
+    }
+}

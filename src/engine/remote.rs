@@ -143,7 +143,13 @@ pub(super) fn failure(stage: &str, what: impl Into<String>, printed: &str) -> Fa
 
 /// A failure of the connection itself.
 pub(super) fn lost(error: &ssh::Error) -> Failure {
-    let mut failure = failure(&error.stage().to_string(), error.fault().to_string(), "");
+    let stage = match error.stage() {
+        ssh::Stage::Connect => "connect",
+        ssh::Stage::HostKey => "host key",
+        ssh::Stage::Authenticate => "log in",
+        ssh::Stage::Exec => "exec",
+    };
+    let mut failure = failure(stage, error.fault().to_string(), "");
     failure.next = Some(error.next());
     failure
 }

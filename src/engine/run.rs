@@ -33,6 +33,17 @@ impl Survey {
         }
     }
 
+    /// When the site was proven, by the oldest receipt; `None` if `verify` is not in the plan.
+    fn proven_at(&self) -> Option<u64> {
+        let receipt = format!("/var/lib/provision/{}/proof", self.plan.site);
+        self.hosts
+            .iter()
+            .filter_map(|host| host.state.as_ref().ok())
+            .filter_map(|(_, seen)| seen.file(&receipt).ok().flatten())
+            .map(|file| file.modified)
+            .min()
+    }
+
     fn execs(&self) -> usize {
         self.hosts
             .iter()
@@ -48,7 +59,7 @@ pub async fn converge_and_prove(survey: Survey, settings: &Settings, events: &Ev
     if survey.is_converged() {
         // Nothing to do, and the proof since the last change still stands.
         let mut summary = survey.summary();
-        summary.proven_at = None;
+        summary.proven_at = survey.proven_at();
         events.send(Event::Finished(summary.clone()));
         return summary;
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
@@ -16,6 +16,9 @@ use crate::resource::fact::Observed;
 use crate::resource::gather::Gather;
 use crate::ssh::Keys;
 use crate::vantage;
+
+/// How long a lookup may take.
+const LOOKUP: Duration = Duration::from_secs(10);
 
 /// What all hosts are like before anything is done.
 pub struct Survey {
@@ -214,7 +217,7 @@ fn count(
 async fn look_up(lookups: &[Lookup], settings: &Settings) -> BTreeMap<String, Failure> {
     let mut refused = BTreeMap::new();
     for lookup in lookups {
-        let found = vantage::lookup(&lookup.domain, settings.site.dns.resolver).await;
+        let found = vantage::lookup(&lookup.domain, settings.site.dns.resolver, LOOKUP).await;
         let what = match found {
             Err(e) => format!("{}: {e}", lookup.domain),
             Ok(found) => match found.iter().find(|ip| !lookup.addresses.contains(ip)) {

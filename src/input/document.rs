@@ -61,6 +61,11 @@ impl Document {
         self.hidden.extend(spans);
     }
 
+    /// Whether a place is marked so.
+    pub(super) fn is_hidden(&self, at: usize) -> bool {
+        self.hidden.iter().any(|span| span.contains(&at))
+    }
+
     /// The line and the column (in characters) of a byte, both from 1.
     pub fn position(&self, at: usize) -> (usize, usize) {
         let before = &self.text[..self.boundary(at)];
@@ -166,7 +171,7 @@ impl Document {
         // (byte here, byte there), wherever the two drift apart.
         let mut drift: Vec<(usize, usize)> = vec![(0, 0)];
         for (at, c) in self.text.char_indices() {
-            let hidden = self.hidden.iter().any(|span| span.contains(&at));
+            let hidden = self.is_hidden(at);
             let shown = if hidden && c != '\n' && c != '\r' {
                 '*'
             } else {
@@ -204,7 +209,7 @@ mod tests {
     #[test]
     fn a_hidden_value_is_starred_and_what_follows_is_still_pointed_at() {
         let mut document = Document::new("f", "a = \"gehüim\", b = x\n");
-        document.hide([4..13]);
+        document.hide(std::iter::once(4..13));
         let error = document.mistake(19..20, "wrong", "");
         let picture = error.to_string();
         assert!(

@@ -84,6 +84,8 @@ pub struct File {
     pub mode: u32,
     /// "root:root".
     pub owner: String,
+    /// When its content last changed, seconds since 1970.
+    pub modified: u64,
     /// SHA-256 of a regular file's content.
     pub sha256: Option<String>,
     /// Content, where it was asked for.

@@ -272,8 +272,8 @@ impl Gather {
             let (kind, rest) = line.split_once(' ').ok_or_else(bad)?;
             match kind {
                 "stat" => {
-                    let fields: Vec<&str> = rest.splitn(4, '|').collect();
-                    let [kind, mode, owner, path] = fields.as_slice() else {
+                    let fields: Vec<&str> = rest.splitn(5, '|').collect();
+                    let [kind, mode, owner, modified, path] = fields.as_slice() else {
                         return Err(bad());
                     };
                     let mode = u32::from_str_radix(mode, 8).map_err(|_| bad())?;
@@ -281,6 +281,7 @@ impl Gather {
                         kind: (*kind).to_owned(),
                         mode,
                         owner: (*owner).to_owned(),
+                        modified: modified.parse().map_err(|_| bad())?,
                         sha256: None,
                         content: None,
                     };

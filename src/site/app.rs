@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use toml::Spanned;
 
@@ -21,8 +22,12 @@ pub(super) fn resolve(
 ) -> Result<App, Error> {
     let superuser = raw.superuser.as_ref().map(|raw| superuser(reader, raw));
     let static_root = raw.static_root.as_ref();
+    let source = source(reader, &raw.source)?;
+    if let (Source::Path { dir, .. }, Some(env_file)) = (&source, &raw.env_file) {
+        warnings.extend(sent_along(reader, dir, env_file));
+    }
     Ok(App {
-        source: source(reader, &raw.source)?,
+        source,
         port: reader.within("port", raw.port.as_ref(), 8000, 1..=u16::MAX)?,
         publish: reader.within("publish", raw.publish.as_ref(), 80, 1..=u16::MAX)?,
         health: reader.name_or(raw.health.as_ref(), "/", UrlPath::new)?,
@@ -67,10 +72,12 @@ fn source(reader: &Reader<'_>, raw: &Spanned<RawSource>) -> Result<Source, Error
 }
 
 fn git_source(reader: &Reader<'_>, url: &Text, rev: &Text) -> Result<Source, Error> {
-    git::check_url(url.get_ref())
-        .map_err(|wrong| reader.wrong(url.span(), wrong.what, wrong.instead))?;
-    git::check_rev(rev.get_ref())
-        .map_err(|wrong| reader.wrong(rev.span(), wrong.what, wrong.instead))?;
+    git::check_url(url.get_ref()).map_err(|wrong| {
+        reader.wrong(url.span(), wrong.what, format!("write {}", wrong.instead))
+    })?;
+    git::check_rev(rev.get_ref()).map_err(|wrong| {
+        reader.wrong(rev.span(), wrong.what, format!("write {}", wrong.instead))
+    })?;
     // Without a colon it is neither a URL nor HOST:PATH, so it is a directory here.
     let url = if url.get_ref().contains(':') {
         url.get_ref().clone()
@@ -180,6 +187,19 @@ fn read_env_file(
         ));
     }
     env_file::parse(&Document::new(path.display().to_string(), held))
+}
+
+/// A warning if the env file would be sent to the servers with the sources.
+fn sent_along(reader: &Reader<'_>, dir: &Path, env_file: &Text) -> Option<String> {
+    let file = fs::canonicalize(reader.path(env_file.get_ref())).ok()?;
+    let inside = file.starts_with(fs::canonicalize(dir).ok()?);
+    inside.then(|| {
+        format!(
+            "{} lies in the source directory, so it is sent to the servers and may become part \
+             of the image: keep it elsewhere",
+            env_file.get_ref()
+        )
+    })
 }
 
 fn superuser(reader: &Reader<'_>, raw: &RawSuperuser) -> Result<Superuser, Error> {

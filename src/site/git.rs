@@ -22,7 +22,7 @@ pub enum GitError {
     )]
     Start(#[source] io::Error),
     /// Git itself said no.
-    #[error("git {doing} failed for {url}: {said}")]
+    #[error("git {doing} failed for {url}: {said}; it has to work for you without a question")]
     Failed {
         /// The git command, by name.
         doing: &'static str,
@@ -320,10 +320,16 @@ fn git(
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr).replace(url, &without_password(url));
+    // Git ends with general advice; the reason stands before it.
+    let advice = [
+        "Please make sure",
+        "and the repository exists",
+        "fatal: Could not read from",
+    ];
     let lines: Vec<&str> = said
         .lines()
         .map(str::trim)
-        .filter(|line| !line.is_empty())
+        .filter(|line| !line.is_empty() && !advice.iter().any(|start| line.starts_with(start)))
         .collect();
     Err(GitError::Failed {
         doing,

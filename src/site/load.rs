@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
@@ -40,7 +41,8 @@ pub fn parse(
 }
 
 fn resolve(mut document: Document, file: &Path, env: Lookup<'_>) -> Result<Site, Error> {
-    document.hide_values();
+    let secrets = secret_places(document.text());
+    document.hide(secrets);
     let raw: RawSite = document.read(EXAMPLES)?;
     let file = std::path::absolute(file).map_err(|source| Error::Unreadable {
         file: file.to_owned(),
@@ -72,7 +74,7 @@ fn resolve(mut document: Document, file: &Path, env: Lookup<'_>) -> Result<Site,
         proxy: options::proxy(&reader, &raw.proxy)?,
         tls: options::tls(&reader, &raw.tls)?,
         dns: options::dns(&reader, &raw.dns)?,
-        file: file.clone(),
+        file,
         warnings,
     })
 }
@@ -132,20 +134,79 @@ fn ssh(reader: &Reader<'_>, raw: &RawSsh) -> Result<Ssh, Error> {
     })
 }
 
-impl Document {
-    /// The values of `[app.env]` are secrets: no picture shows them.
-    fn hide_values(&mut self) {
-        let (root, _) = DeTable::parse_recoverable(self.text());
-        let env = root
-            .get_ref()
-            .get("app")
-            .and_then(|app| app.get_ref().get("env"));
-        let spans: Vec<_> = match env.map(Spanned::get_ref) {
-            Some(DeValue::Table(values)) => values.values().map(Spanned::span).collect(),
-            Some(_) => env.map(Spanned::span).into_iter().collect(),
-            None => Vec::new(),
-        };
-        drop(root);
-        self.hide(spans);
+/// The values of `[app.env]` are secrets: no picture of a mistake shows them.
+fn secret_places(text: &str) -> Vec<Range<usize>> {
+    let (root, faults) = DeTable::parse_recoverable(text);
+    if let Some(fault) = faults.first() {
+        // Of what follows a fault the parser can't be sure.
+        let at = fault.span().map_or(0, |span| span.start);
+        return secret_line(text, at).into_iter().collect();
+    }
+    let app = root.get_ref().get("app");
+    let env = app.and_then(|app| app.get_ref().get("env"));
+    match env.map(Spanned::get_ref) {
+        Some(DeValue::Table(values)) => values.values().map(Spanned::span).collect(),
+        Some(_) => env.map(Spanned::span).into_iter().collect(),
+        None => Vec::new(),
+    }
+}
+
+/// What may be secret on the line of a place, in a text that isn't TOML: all after the
+/// first `=`, or all of a line that has none (it may be a part of a value), if the table
+/// or the key says `env`.
+fn secret_line(text: &str, at: usize) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let at = at.min(bytes.len());
+    let start = bytes[..at]
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |newline| newline + 1);
+    let length = bytes[start..].iter().position(|byte| *byte == b'\n');
+    let line = &text[start..length.map_or(text.len(), |length| start + length)];
+    let key_of = |line: &str| line.split('=').next().unwrap_or_default().contains("env");
+    // Lines back to the table's header: `env` may be the table, or a key before this line
+    // whose braces are still open.
+    let above = text[..start].lines().rev();
+    let mut suspect = key_of(line);
+    for line in above {
+        suspect |= key_of(line);
+        if line.trim_start().starts_with('[') {
+            break;
+        }
+    }
+    let key_end = line.find('=');
+    let is_header = line.trim_start().starts_with('[') && key_end.is_none();
+    (suspect && !is_header)
+        .then(|| start + key_end.map_or(0, |equals| equals + 1)..start + line.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_values_of_the_environment_are_hidden_in_every_form_of_table() {
+        for text in [
+            "[app.env]\nA = \"hunter2\"\n",
+            "[app]\nenv = { B = \"x\", A = \"hunter2\" }\n",
+            "app.env.A = \"hunter2\"\n",
+            "[app]\nenv = \"hunter2\"\n",
+            "[app.env]\nA = \"hunter2\n",
+            "[app.env]\nA = 1\nA = \"hunter2\"\n",
+            "[app]\nenv = { A = \"hunter2\"\n",
+            "[app]\nenv = {\n  A = \"hunter2\n }\n",
+            "[app.env]\nA = \"\"\"\nx \\q hunter2\"\"\"\n",
+        ] {
+            let at = text.find("hunter2").unwrap();
+            let hidden = secret_places(text);
+            assert!(
+                hidden.iter().any(|span| span.contains(&at)),
+                "{text:?}: {hidden:?}"
+            );
+            assert!(
+                !hidden.iter().any(|span| span.contains(&0)),
+                "{text:?}: {hidden:?}"
+            );
+        }
     }
 }

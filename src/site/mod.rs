@@ -18,6 +18,7 @@ mod load;
 mod name;
 mod network;
 mod options;
+mod pin;
 mod raw;
 mod read;
 mod starter;
@@ -30,6 +31,7 @@ pub use name::{
     AbsolutePath, Domain, Email, EnvName, HostName, ImageRef, InvalidName, SiteName, UrlPath,
     UserName,
 };
+pub use pin::pin_host_key;
 pub use starter::starter;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,77 @@
+//! What ends the program, with its exit code.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::{engine, input, lab, plan, playbook, site, ssh};
+
+/// Why a verb could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// site.toml or a file it names.
+    #[error(transparent)]
+    Site(#[from] input::Error),
+    /// The playbook.
+    #[error(transparent)]
+    Playbook(#[from] playbook::Error),
+    /// The selection, or a role without a host.
+    #[error(transparent)]
+    Plan(#[from] plan::Error),
+    /// The revision can't be looked up.
+    #[error(transparent)]
+    Git(#[from] site::GitError),
+    /// A step that doesn't exist.
+    #[error("there is no step {name:?}; {hint}see `provision steps`")]
+    UnknownStep {
+        /// As given.
+        name: String,
+        /// "did you mean …? ", or nothing.
+        hint: String,
+    },
+    /// A file of ours can't be written.
+    #[error("failed to write {}: {source}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is there already.
+    #[error("{} is there already; name another file or remove it", .0.display())]
+    Exists(PathBuf),
+    /// A question that nobody is there to answer.
+    #[error("there is no terminal to ask on: add --yes to go on without a question")]
+    NoTerminal,
+    /// A host that shows another key than the one that is pinned.
+    #[error("{0}")]
+    HostKey(String),
+    /// SSH, outside of a run.
+    #[error("failed to {error}\nnext: {}", .error.next())]
+    Ssh {
+        /// What went wrong.
+        error: Box<ssh::Error>,
+    },
+    /// The lab.
+    #[error(transparent)]
+    Lab(#[from] lab::Error),
+    /// The asynchronous runtime.
+    #[error("failed to start: {0}")]
+    Runtime(io::Error),
+}
+
+impl Error {
+    /// The exit code.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Site(_)
+            | Self::Playbook(_)
+            | Self::Plan(_)
+            | Self::Git(_)
+            | Self::UnknownStep { .. }
+            | Self::Exists(_)
+            | Self::NoTerminal => 2,
+            Self::Ssh { .. } | Self::HostKey(_) => engine::exit::FAILED,
+            Self::Write { .. } | Self::Lab(_) | Self::Runtime(_) => 1,
+        }
+    }
+}
