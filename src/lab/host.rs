@@ -95,11 +95,7 @@ pub(super) fn prepare(layout: &Layout, machine: &Machine, lower: &[&Path]) -> Re
     )?;
     file("etc/resolv.conf", 0o644, &resolvers()?)?;
     file("etc/apt/apt.conf.d/90lab", 0o644, &tree::apt_settings()?)?;
-    file(
-        "etc/docker/daemon.json",
-        0o644,
-        &format!("{{\n  \"registry-mirrors\": [\"http://{GATEWAY}:{REGISTRY_PORT}\"]\n}}\n"),
-    )?;
+    file("etc/docker/daemon.json", 0o644, &daemon_json())?;
     layout::private_dir(&root.join("root/.ssh"))?;
     let key = layout::read(&layout.key().with_extension("pub"))?;
     file("root/.ssh/authorized_keys", 0o600, &key)?;
@@ -118,6 +114,17 @@ pub(super) fn prepare(layout: &Layout, machine: &Machine, lower: &[&Path]) -> Re
     )
     .map_err(Error::file("set the mode of", root.join("etc/ssh")))?;
     layout::write(&marker, 0o644, "")
+}
+
+/// Docker's settings of a fresh machine: the mirror. The builder asks a mirror by HTTPS,
+/// whatever its URL says, unless its address is also among the insecure registries.
+fn daemon_json() -> String {
+    let registry = format!("{GATEWAY}:{REGISTRY_PORT}");
+    let settings = serde_json::json!({
+        "registry-mirrors": [format!("http://{registry}")],
+        "insecure-registries": [registry],
+    });
+    format!("{settings:#}\n")
 }
 
 /// Mounts a machine's tree as it was left, unless it is mounted.

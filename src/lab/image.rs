@@ -66,7 +66,7 @@ const IMAGES: [Image; 3] = [
         repository: "library/python",
         tag: "3.13-slim",
         variant: "apt",
-        packages: "python3,python3-pip,python3-venv,ca-certificates",
+        packages: "python3,python3-pip,python3-venv,ca-certificates,passwd,netbase",
         setup: PYTHON,
         env: &[
             PATH,

@@ -80,6 +80,9 @@ pub(super) fn up() -> Result<(), Error> {
         }
         ip(&format!("link set {bridge} up"))?;
     }
+    // Of itself a bridge takes the lowest address of its ports, which come and go.
+    let hardware = hardware(GATEWAY);
+    ip(&format!("link set {BRIDGE} address {hardware}"))?;
     ip(&format!("addr replace {GATEWAY}/24 dev {BRIDGE}"))?;
     ip(&format!("-6 addr replace {GATEWAY6}/64 dev {BRIDGE} nodad"))?;
     if !namespace_path(OUTSIDE).exists() || !link_exists(OUTSIDE_LINK) {
@@ -146,8 +149,9 @@ fn join(
     address: Ipv4Addr,
     address6: Option<Ipv6Addr>,
 ) -> Result<(), Error> {
+    let hardware = hardware(address);
     ip(&format!(
-        "link add {outer} type veth peer name {inner} netns {namespace}"
+        "link add {outer} type veth peer name {inner} address {hardware} netns {namespace}"
     ))?;
     ip(&format!("link set {outer} master {bridge} up"))?;
     ip(&format!("-n {namespace} link set lo up"))?;
@@ -159,6 +163,14 @@ fn join(
         ))?;
     }
     ip(&format!("-n {namespace} link set {inner} up"))
+}
+
+/// A hardware address that goes with an address and stays the same through reboots: with a
+/// new one, whoever talked to the machine before sends into the void for half a minute.
+/// Its second bit says that it is locally administered (IEEE 802).
+fn hardware(address: Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets();
+    format!("02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
 }
 
 fn remove_namespace(name: &str, links: &[String]) -> Result<(), Error> {

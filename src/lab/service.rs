@@ -110,6 +110,9 @@ pub(super) fn resolver(layout: &Layout) -> Result<(), Error> {
         )?;
     }
     for host in [DOMAIN.to_owned(), format!("www.{DOMAIN}")] {
+        // It adds to what it knows: said twice, an address would be answered twice.
+        tell("clear-a", &json!({"host": host}))?;
+        tell("clear-aaaa", &json!({"host": host}))?;
         tell(
             "add-a",
             &json!({"host": host, "addresses": [proxy().address()]}),

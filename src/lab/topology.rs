@@ -99,7 +99,7 @@ impl Machine {
     /// Its public IPv6 address; its last group reads like the last number of [`Self::address`].
     pub fn ipv6(&self) -> Ipv6Addr {
         let number = u16::from(self.number);
-        let group = (number / 10) << 4 | number % 10;
+        let group = ((number / 10) << 4) | (number % 10);
         Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, group)
     }
 
