@@ -3,7 +3,7 @@
 use super::{Cx, Error, Resources, Step, firewall};
 use crate::resource::file::File;
 use crate::resource::packages::Packages;
-use crate::resource::ufw::{Enabled, Rules};
+use crate::resource::ufw::Enabled;
 use crate::resource::unit::Unit;
 use crate::resource::user::User;
 use crate::shell::Cmd;
@@ -39,9 +39,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
             .check(visudo),
         ));
     }
-    all.push(Box::new(
-        Rules::new(firewall::owner(cx), firewall::inputs(cx)).and_ssh(),
-    ));
+    all.push(Box::new(firewall::input_rules(cx)));
     all.push(Box::new(Enabled));
     all.push(Box::new(Unit::new("ufw.service", "bootstrap")));
     Ok(all)
