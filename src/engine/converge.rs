@@ -218,7 +218,11 @@ impl Host<'_> {
                 resource: resource.id(),
                 what: op.what.clone(),
             });
-            act(&self.remote, step.name, &op, &self.work.settings.cache).await?;
+            let acted = act(&self.remote, step.name, &op, &self.work.settings.cache).await;
+            if let (Err(failure), Some(guard)) = (&acted, &guard) {
+                return Err(guard.will_fire(failure).into());
+            }
+            acted?;
         }
         // What follows in this step is read again too: what was just done may have changed it.
         self.read(&step.resources[at..]).await?;
