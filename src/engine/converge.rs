@@ -155,7 +155,13 @@ impl Host<'_> {
             .events
             .send(Event::StepStarted { host, step: name });
         if self.stale {
-            self.read(&step.resources).await?;
+            // All that is still to come: what was changed may have changed any of it.
+            let left = self
+                .plan
+                .steps
+                .iter()
+                .skip_while(|other| other.name != step.name);
+            self.read(left.flat_map(|step| &step.resources)).await?;
             self.stale = false;
         }
         let mut guard: Option<Guard> = None;
@@ -173,8 +179,12 @@ impl Host<'_> {
         }
     }
 
-    async fn read(&mut self, resources: &[Box<dyn Resource>]) -> Result<(), Failure> {
-        self.seen = read(&self.remote, &gather(resources)?).await?;
+    async fn read<'r>(
+        &mut self,
+        resources: impl IntoIterator<Item = &'r Box<dyn Resource>>,
+    ) -> Result<(), Failure> {
+        let gather = gather(resources)?;
+        self.seen = read(&self.remote, &gather).await?;
         Ok(())
     }
 
@@ -208,7 +218,11 @@ impl Host<'_> {
                 resource: resource.id(),
                 what: op.what.clone(),
             });
-            act(&self.remote, step.name, &op, &self.work.settings.cache).await?;
+            let acted = act(&self.remote, step.name, &op, &self.work.settings.cache).await;
+            if let (Err(failure), Some(guard)) = (&acted, &guard) {
+                return Err(guard.will_fire(failure).into());
+            }
+            acted?;
         }
         // What follows in this step is read again too: what was just done may have changed it.
         self.read(&step.resources[at..]).await?;

@@ -92,20 +92,22 @@ impl Rule {
     }
 }
 
-/// The rules that a site needs on a host. Those of ours that it no longer needs are removed;
-/// the operator's own are not touched.
+/// The rules of one path that a site needs on a host. Those of ours that it no longer needs
+/// are removed; the operator's own are not touched.
 #[derive(Clone, Debug)]
 pub struct Rules {
     owner: String,
+    path: Path,
     rules: Vec<Rule>,
     ssh: bool,
 }
 
 impl Rules {
     /// Rules that carry `owner` as their comment.
-    pub fn new(owner: impl Into<String>, rules: Vec<Rule>) -> Self {
+    pub fn new(owner: impl Into<String>, path: Path, rules: Vec<Rule>) -> Self {
         Self {
             owner: owner.into(),
+            path,
             rules,
             ssh: false,
         }
@@ -164,7 +166,9 @@ impl Rules {
         let mut stale: Vec<Rule> = present
             .iter()
             .filter(|(_, rule, comment)| {
-                comment.as_deref() == Some(self.owner.as_str()) && !wanted.contains(rule)
+                comment.as_deref() == Some(self.owner.as_str())
+                    && rule.path == self.path
+                    && !wanted.contains(rule)
             })
             .map(|(_, rule, _)| rule.clone())
             .collect();
@@ -176,7 +180,10 @@ impl Rules {
 
 impl Resource for Rules {
     fn id(&self) -> String {
-        format!("ufw rules of {}", self.owner)
+        match self.path {
+            Path::Input => format!("ufw rules of {}", self.owner),
+            Path::Route => format!("ufw route rules of {}", self.owner),
+        }
     }
 
     fn facts(&self) -> Vec<Fact> {

@@ -2,8 +2,9 @@
 
 use super::{Cx, Error, Resources, Step, firewall};
 use crate::resource::file::File;
+use crate::resource::leftover::Leftover;
 use crate::resource::packages::Packages;
-use crate::resource::ufw::{Enabled, Rules};
+use crate::resource::ufw::Enabled;
 use crate::resource::unit::Unit;
 use crate::resource::user::User;
 use crate::shell::Cmd;
@@ -22,12 +23,10 @@ pub(super) const STEP: Step = Step {
 fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let user = cx.site.ssh.user.as_str();
     let visudo = Cmd::new("visudo").args(["--check", "--quiet", "--file"]);
-    let mut all: Resources = vec![Box::new(Packages::new([
-        "sudo",
-        "ufw",
-        "curl",
-        "ca-certificates",
-    ]))];
+    let mut all: Resources = vec![
+        Box::new(Leftover),
+        Box::new(Packages::new(["sudo", "ufw", "curl", "ca-certificates"])),
+    ];
     if user != "root" {
         all.push(Box::new(User::new(user, cx.site.ssh.bootstrap.as_str())));
         all.push(Box::new(
@@ -39,9 +38,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
             .check(visudo),
         ));
     }
-    all.push(Box::new(
-        Rules::new(firewall::owner(cx), firewall::inputs(cx)).and_ssh(),
-    ));
+    all.push(Box::new(firewall::input_rules(cx)));
     all.push(Box::new(Enabled));
     all.push(Box::new(Unit::new("ufw.service", "bootstrap")));
     Ok(all)

@@ -2,6 +2,7 @@
 
 use super::{Cx, Error, Resources, Step};
 use crate::resource::fact::Family;
+use crate::resource::leftover::Leftover;
 use crate::resource::ufw::{Path, Rule, Rules};
 use crate::resource::ufw_docker::{Block, Live};
 use crate::site::Role;
@@ -18,12 +19,12 @@ pub(super) const STEP: Step = Step {
 };
 
 /// The comment that marks our rules.
-pub(super) fn owner(cx: &Cx<'_>) -> String {
+fn owner(cx: &Cx<'_>) -> String {
     format!("provision {}", cx.site.name)
 }
 
 /// What is let in to the host itself, beside SSH.
-pub(super) fn inputs(cx: &Cx<'_>) -> Vec<Rule> {
+fn inputs(cx: &Cx<'_>) -> Vec<Rule> {
     let input = |port, from| Rule {
         path: Path::Input,
         port,
@@ -52,7 +53,7 @@ pub(super) fn inputs(cx: &Cx<'_>) -> Vec<Rule> {
 }
 
 /// What is let through to containers. Packets arrive there with the container's port.
-pub(super) fn routes(cx: &Cx<'_>) -> Vec<Rule> {
+fn routes(cx: &Cx<'_>) -> Vec<Rule> {
     let route = |port, from| Rule {
         path: Path::Route,
         port,
@@ -77,13 +78,19 @@ pub(super) fn routes(cx: &Cx<'_>) -> Vec<Rule> {
     rules
 }
 
+/// The rules of the host's own ports, SSH with them.
+pub(super) fn input_rules(cx: &Cx<'_>) -> Rules {
+    Rules::new(owner(cx), Path::Input, inputs(cx)).and_ssh()
+}
+
 fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
-    let mut rules = inputs(cx);
-    rules.extend(routes(cx));
+    let routes = routes(cx);
     Ok(vec![
-        Box::new(Rules::new(owner(cx), rules).and_ssh()),
+        Box::new(Leftover),
+        Box::new(input_rules(cx)),
+        Box::new(Rules::new(owner(cx), Path::Route, routes.clone())),
         Box::new(Block(Family::V4)),
         Box::new(Block(Family::V6)),
-        Box::new(Live { routes: routes(cx) }),
+        Box::new(Live { routes }),
     ])
 }

@@ -5,6 +5,7 @@ use askama::Template;
 use super::{Cx, Error, Resources, Step, certificate, proxy};
 use crate::resource::Op;
 use crate::resource::file::File;
+use crate::resource::pending::Pending;
 use crate::resource::task::Task;
 use crate::resource::unit::Unit;
 use crate::shell::Cmd;
@@ -66,6 +67,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     };
     let service = service.render().map_err(failed)?;
     let timer = Timer { site, certificate }.render().map_err(failed)?;
+    let marker = format!("{}/pending/systemd", cx.site.state());
     let unit = |kind: &str| format!("/etc/systemd/system/{site}-renew.{kind}");
 
     let rehearsal = Cmd::new(&script)
@@ -74,8 +76,9 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
             image,
             &container,
             &webroot,
-            ca.as_deref().unwrap_or_default(),
+            &cx.site.tls.directory,
         ])
+        .arg(ca.as_deref().unwrap_or_default())
         .arg("--dry-run");
     let depends = format!(
         "{SCRIPT}\n{service}\n{}\n{:?}",
@@ -83,8 +86,13 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     );
     Ok(vec![
         Box::new(File::new(&script, SCRIPT).mode(0o755)),
-        Box::new(File::new(unit("service"), service)),
-        Box::new(File::new(unit("timer"), timer)),
+        Box::new(File::new(unit("service"), service).pending(&marker)),
+        Box::new(File::new(unit("timer"), timer).pending(&marker)),
+        Box::new(Pending::new(
+            "let systemd read its units again",
+            marker,
+            Cmd::new("systemctl").arg("daemon-reload"),
+        )),
         Box::new(Unit::new(format!("{site}-renew.timer"), "renewal")),
         Box::new(Task::new(
             "renewal rehearsal",
