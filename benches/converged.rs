@@ -56,12 +56,14 @@ fn measure() -> Result<bool, Unfit> {
             return unfit(format!("no lab to measure on: {e}\nbring one up, {up}"));
         }
     };
-    let run = || {
+    let provision = |verb: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_provision"));
-        command.args(["run", "--yes", "--json"]).arg(&site);
+        command.args(verb).arg("--json").arg(&site);
         command
     };
-    is_converged(run())?;
+    // Asked of the plan, so that measuring never changes anything.
+    is_converged(provision(&["plan"]))?;
+    let run = || provision(&["run", "--yes"]);
 
     let (mut ours, mut plain) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -81,14 +83,15 @@ fn measure() -> Result<bool, Unfit> {
     Ok(ratio <= RATIO && peak <= MEMORY_MB)
 }
 
-/// That a run is the one that is meant: nothing changed, one connection and one exec a host.
-fn is_converged(mut run: Command) -> Result<(), Unfit> {
-    let output = run.stderr(Stdio::inherit()).output()?;
+/// That there is nothing to do, and that finding out costs one connection and one exec a host.
+fn is_converged(mut plan: Command) -> Result<(), Unfit> {
+    let output = plan.stderr(Stdio::inherit()).output()?;
     let text = String::from_utf8(output.stdout)?;
     let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap_or_default())?;
     let count = |key: &str| last[key].as_u64();
     let hosts = u64::try_from(hosts().count())?;
-    if !output.status.success() || count("changed") != Some(0) {
+    let differs = count("changed") != Some(0) || count("unknown") != Some(0);
+    if !output.status.success() || differs {
         let next = "provision run --yes SITE, until it has nothing to do";
         return unfit(format!("the lab is not converged: {last}\ndo {next}"));
     }

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use provision::plan::{self, Plan, Selection};
@@ -43,7 +44,9 @@ fn load(text: &str) -> Site {
     let home = tempfile::tempdir().unwrap();
     fs::create_dir(home.path().join(".ssh")).unwrap();
     fs::write(home.path().join(".ssh/id_ed25519"), "a key").unwrap();
-    fs::write(home.path().join("polls.env"), "DATABASE_PASSWORD=hush\n").unwrap();
+    let env_file = home.path().join("polls.env");
+    fs::write(&env_file, "DATABASE_PASSWORD=hush\n").unwrap();
+    fs::set_permissions(&env_file, Permissions::from_mode(0o600)).unwrap();
     let environment = |name: &str| match name {
         "HOME" => Some(home.path().into()),
         _ => Some(OsString::from("a value")),
