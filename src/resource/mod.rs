@@ -40,6 +40,9 @@ pub mod ufw_docker;
 pub mod unit;
 pub mod user;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use crate::event::{Line, State};

@@ -12,7 +12,7 @@ printf 'cloud_init=%s\n' "$cloud_init"
 
 # Who holds one of apt's locks: the kernel knows it by inode.
 holder=
-if [ -s /proc/locks ]; then
+if [ -r /proc/locks ]; then
     locks=$(stat -c %i /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock \
         /var/cache/apt/archives/lock 2>/dev/null)
     while read -r _ _ _ _ pid place _; do
