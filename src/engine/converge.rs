@@ -183,7 +183,7 @@ impl Host<'_> {
         &mut self,
         resources: impl IntoIterator<Item = &'r Box<dyn Resource>>,
     ) -> Result<(), Failure> {
-        let gather = gather(resources)?;
+        let gather = gather(resources).map_err(|e| unreadable(&e))?;
         self.seen = read(&self.remote, &gather).await?;
         Ok(())
     }
