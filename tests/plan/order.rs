@@ -204,7 +204,9 @@ fn a_choice_that_does_not_exist_is_an_error_that_names_what_does() {
             ..Selection::default()
         },
     ] {
-        let expected = format!("step \"fierwall\" is not part of this playbook; it has {known}");
+        let expected = format!(
+            "step \"fierwall\" is not part of this playbook; did you mean firewall? it has {known}"
+        );
         assert_eq!(error(selection), expected);
     }
 }
