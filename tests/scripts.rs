@@ -1,5 +1,11 @@
 //! The scripts that change a server or judge it, run for real by this machine's sh in a
 //! directory of their own. They are written for the servers' userland, which is GNU's.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't go on has failed"
+)]
 #![cfg(target_os = "linux")]
 
 use std::fs::{self, File};

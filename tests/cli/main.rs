@@ -5,6 +5,12 @@
 //! - `verbs`: `init`, `steps`, `explain`, `trust`
 //! - `hosts`: hosts that can't be reached, or that are somebody else
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't go on has failed"
+)]
+
 mod home;
 mod hosts;
 mod mistakes;
