@@ -5,6 +5,7 @@ use std::process::Command;
 
 use clap::{Args, Subcommand};
 
+use super::{OutputArgs, RunArgs};
 use crate::lab::{self, Error, Options, Progress, Suite};
 
 /// Exit code for an unexpected failure.
@@ -20,20 +21,31 @@ pub struct LabArgs {
     verb: Verb,
 }
 
+/// Arguments of verbs that bring the lab up.
+#[derive(Debug, Args)]
+struct UpArgs {
+    /// The hosts' Debian release
+    #[arg(long, value_name = "SUITE", default_value = "trixie")]
+    suite: Suite,
+    /// Install the Debian packages that are missing on this machine
+    #[arg(long)]
+    install: bool,
+    /// The app that site.toml names, instead of the embedded example
+    #[arg(long, value_name = "DIR")]
+    app: Option<PathBuf>,
+}
+
 /// What to do with the lab.
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Bring the lab up and write a ready site.toml
-    Up {
-        /// The hosts' Debian release
-        #[arg(long, value_name = "SUITE", default_value = "trixie")]
-        suite: Suite,
-        /// Install the Debian packages that are missing on this machine
-        #[arg(long)]
-        install: bool,
-        /// The app that site.toml names, instead of the embedded example
-        #[arg(long, value_name = "DIR")]
-        app: Option<PathBuf>,
+    Up(UpArgs),
+    /// Bring the lab up, run the main job on it, prove it, and say how to look at the page
+    Run {
+        #[command(flatten)]
+        up: UpArgs,
+        #[command(flatten)]
+        output: OutputArgs,
     },
     /// Remove the lab; base trees and images stay in the cache
     Down,
@@ -92,16 +104,17 @@ pub fn run(args: LabArgs) -> Result<u8, super::Error> {
     };
     let mut show = |progress: Progress| anstream::println!("lab  {}", progress.what);
     match args.verb {
-        Verb::Up {
-            suite,
-            install,
-            app,
-        } => {
-            options.suite = suite;
-            options.install = install;
-            options.app_source = app;
-            let lab = lab::up(&options, &mut show)?;
+        Verb::Up(args) => {
+            let lab = up(&mut options, args, &mut show)?;
             anstream::println!("{}", lab.site.display());
+        }
+        Verb::Run { up: args, output } => {
+            let lab = if output.json {
+                up(&mut options, args, &mut |_| {})?
+            } else {
+                up(&mut options, args, &mut show)?
+            };
+            return rehearse(&lab, output);
         }
         Verb::Down => lab::down(&options, &mut show)?,
         Verb::Status => status(&options)?,
@@ -127,6 +140,37 @@ pub fn run(args: LabArgs) -> Result<u8, super::Error> {
         Verb::Start { host } => lab::start(&options, &host)?,
     }
     Ok(0)
+}
+
+fn up(
+    options: &mut Options,
+    args: UpArgs,
+    show: &mut dyn FnMut(Progress),
+) -> Result<lab::Lab, Error> {
+    options.suite = args.suite;
+    options.install = args.install;
+    options.app_source = args.app;
+    lab::up(options, show)
+}
+
+/// The main job on the lab, and how to look at what came of it.
+fn rehearse(lab: &lab::Lab, output: OutputArgs) -> Result<u8, super::Error> {
+    let says_more = !output.json;
+    let code = super::run::run(&RunArgs::everything(lab.site.clone(), output))?;
+    if code == 0 && says_more {
+        let (domain, proxy) = (lab::DOMAIN, lab::PROXY);
+        anstream::println!(
+            "\nlook at the page\n  curl --cacert {} --resolve {domain}:443:{proxy} https://{domain}/polls/\n\
+             as a stranger sees it\n  provision lab outside -- curl --cacert {} --resolve \
+             {domain}:443:{proxy} https://{domain}/polls/\n\
+             go on from here\n  provision plan {site}    provision lab ssh deploy@app1    \
+             provision lab down",
+            lab.ca.display(),
+            lab.ca.display(),
+            site = lab.site.display(),
+        );
+    }
+    Ok(code)
 }
 
 fn status(options: &Options) -> Result<(), Error> {

@@ -124,6 +124,24 @@ pub struct RunArgs {
     pub(crate) yes: bool,
 }
 
+impl RunArgs {
+    /// All of a site, without a question.
+    fn everything(file: PathBuf, output: OutputArgs) -> Self {
+        let (host, only, skip, from) = Default::default();
+        Self {
+            site: SiteArgs {
+                file,
+                host,
+                only,
+                skip,
+                from,
+            },
+            output,
+            yes: true,
+        }
+    }
+}
+
 /// Does what the command line asks for; the answer is the exit code.
 ///
 /// # Errors

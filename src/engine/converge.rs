@@ -183,7 +183,7 @@ impl Host<'_> {
         &mut self,
         resources: impl IntoIterator<Item = &'r Box<dyn Resource>>,
     ) -> Result<(), Failure> {
-        let gather = gather(resources)?;
+        let gather = gather(resources).map_err(|e| unreadable(&e))?;
         self.seen = read(&self.remote, &gather).await?;
         Ok(())
     }
@@ -218,7 +218,11 @@ impl Host<'_> {
                 resource: resource.id(),
                 what: op.what.clone(),
             });
-            act(&self.remote, step.name, &op, &self.work.settings.cache).await?;
+            let acted = act(&self.remote, step.name, &op, &self.work.settings.cache).await;
+            if let (Err(failure), Some(guard)) = (&acted, &guard) {
+                return Err(guard.will_fire(failure).into());
+            }
+            acted?;
         }
         // What follows in this step is read again too: what was just done may have changed it.
         self.read(&step.resources[at..]).await?;

@@ -61,6 +61,17 @@ pub(super) async fn arm(
 }
 
 impl Guard {
+    /// A failure under an armed guard, with what the guard will make of it.
+    pub(super) fn will_fire(&self, failure: &Failure) -> Failure {
+        let mut failure = failure.clone();
+        let soon = "the server puts its old firewall back by itself; mend the cause and run again";
+        failure.next = Some(match failure.next {
+            Some(next) => format!("{next}; {soon}"),
+            None => soon.to_owned(),
+        });
+        failure
+    }
+
     /// Comes in anew, becomes root, and disarms.
     ///
     /// # Errors

@@ -52,8 +52,8 @@ pub use error::Error;
 pub use image::names as image_names;
 pub use status::{HostStatus, ServiceStatus, Status, status};
 pub use topology::{
-    ACME_PORT, DNS_PORT, DOMAIN, GATEWAY, GATEWAY6, MACHINES, Machine, Purpose, REGISTRY_PORT,
-    STRANGER, STRANGER6,
+    ACME_PORT, DNS_PORT, DOMAIN, GATEWAY, GATEWAY6, MACHINES, Machine, PROXY, Purpose,
+    REGISTRY_PORT, STRANGER, STRANGER6,
 };
 
 use layout::Layout;

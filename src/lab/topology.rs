@@ -36,6 +36,9 @@ pub const DNS_MANAGEMENT_PORT: u16 = 8055;
 /// The site's name.
 pub const DOMAIN: &str = "polls.example.test";
 
+/// The proxy's public address.
+pub const PROXY: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 13);
+
 /// What a lab machine is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {

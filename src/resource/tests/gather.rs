@@ -254,18 +254,23 @@ fn a_section_that_is_missing_or_that_a_tool_failed_in_is_an_error() {
             ("rules4", 1, ""),
             "rules4: the tool that prints them ended with 1",
         ),
-        (
-            Fact::Docker,
-            ("docker", 7, "curl: (7) no"),
-            "docker: its API could not be asked (status 7): curl: (7) no",
-        ),
-        (
-            Fact::Docker,
-            ("docker", 0, "[]\n[]"),
-            "docker: its API gave no images",
-        ),
     ] {
         assert_eq!(error(fact, &[section]), expected);
+    }
+}
+
+#[test]
+fn a_docker_that_does_not_answer_is_an_error_of_its_own_and_not_of_the_whole_host() {
+    for (section, why) in [
+        (("docker", 7, "curl: (7) no"), "curl: (7) no"),
+        (("docker", 0, "[]\n[]"), "its API gave no images"),
+    ] {
+        let facts = [Fact::Docker, Fact::Package("x".to_owned())];
+        let seen = Gather::new(NONCE, facts)
+            .parse(&answer(&[section, ("packages", 0, "x\tinstalled\t1\n")]))
+            .unwrap();
+        assert_eq!(seen.package("x"), Ok(Some("1")));
+        assert_eq!(seen.docker().unwrap_err().why, why);
     }
 }
 

@@ -91,7 +91,7 @@ impl Seen {
 
     fn docker(mut self, docker: Option<Docker>) -> Self {
         self.0.read.insert("docker".to_owned());
-        self.0.docker = docker;
+        self.0.docker = docker.map(Ok);
         self
     }
 
