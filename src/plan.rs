@@ -87,10 +87,12 @@ pub enum Error {
         known: Vec<String>,
     },
     /// A step that was selected isn't part of the playbook.
-    #[error("step {name:?} is not part of this playbook; it has {}", .known.join(", "))]
+    #[error("step {name:?} is not part of this playbook; {hint}it has {}", .known.join(", "))]
     UnknownStep {
         /// As given.
         name: String,
+        /// "did you mean …? ", or nothing.
+        hint: String,
         /// The steps there are.
         known: Vec<String>,
     },
@@ -256,13 +258,21 @@ fn check_selection(site: &Site, playbook: &Playbook, selection: &Selection) -> R
         .chain(&selection.from)
     {
         if !playbook.steps.iter().any(|entry| entry.step == *name) {
-            let known = playbook
+            let known: Vec<String> = playbook
                 .steps
                 .iter()
                 .map(|entry| entry.step.clone())
                 .collect();
+            let close = known
+                .iter()
+                .map(|known| (strsim::damerau_levenshtein(known, name), known))
+                .filter(|(distance, _)| *distance <= 3)
+                .min();
+            let hint =
+                close.map_or_else(String::new, |(_, known)| format!("did you mean {known}? "));
             return Err(Error::UnknownStep {
                 name: name.clone(),
+                hint,
                 known,
             });
         }

@@ -5,7 +5,10 @@ mod certificate;
 mod docker;
 mod files;
 mod firewall;
+// These run the scripts themselves, which are written for a Debian server.
+#[cfg(target_os = "linux")]
 mod gather;
+#[cfg(target_os = "linux")]
 mod scripts;
 mod system;
 

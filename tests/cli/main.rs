@@ -1,0 +1,20 @@
+//! The built binary: what it says, where it says it, and which exit code it ends with.
+//!
+//! - `home`: a home directory with a site.toml
+//! - `mistakes`: one clear error each, and nothing done
+//! - `verbs`: `init`, `steps`, `explain`, `trust`
+//! - `hosts`: hosts that can't be reached, or that are somebody else
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that can't go on has failed"
+)]
+
+mod home;
+mod hosts;
+mod mistakes;
+#[allow(dead_code, reason = "shared with the tests of the ssh room")]
+#[path = "../ssh/server.rs"]
+mod server;
+mod verbs;

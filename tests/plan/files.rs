@@ -1,0 +1,128 @@
+//! The files that come out of the templates.
+
+use crate::{SCALED, files, whole};
+
+/// Static files by the proxy, no HSTS, private addresses, a test authority's directory.
+fn private() -> String {
+    let text = SCALED
+        .replace(
+            "address = \"198.51.100.11\"",
+            "address = \"198.51.100.11\"\nprivate = \"10.20.0.11\"",
+        )
+        .replace(
+            "address = \"198.51.100.12\"",
+            "address = \"198.51.100.12\"\nprivate = \"fd00:20::12\"",
+        )
+        .replace(
+            "address = \"198.51.100.10\"",
+            "address = \"198.51.100.10\"\nprivate = \"10.20.0.10\"",
+        )
+        .replace(
+            "migrate = true",
+            "migrate = true\nport = 9000\npublish = 8080\nstatic_root = \"/app/static\"\n\
+             static_url = \"/assets/\"",
+        );
+    format!(
+        "{text}directory = \"https://acme.example/dir?a=%20b\"\n[proxy]\nhsts = 0\nmax_body = \"512k\"\n"
+    )
+}
+
+#[test]
+fn nginx_over_http_alone_serves_nothing_but_the_challenge() {
+    let files = files(&whole(SCALED), "proxy", false);
+    insta::assert_snapshot!(files["/srv/polls/proxy/conf.d/site.conf"]);
+}
+
+#[test]
+fn nginx_in_full() {
+    let files = files(&whole(SCALED), "proxy", true);
+    insta::assert_snapshot!(files["/srv/polls/proxy/conf.d/site.conf"]);
+}
+
+#[test]
+fn nginx_in_full_with_static_files_without_hsts() {
+    let files = files(&whole(&private()), "proxy", true);
+    insta::assert_snapshot!(files["/srv/polls/proxy/conf.d/site.conf"]);
+}
+
+#[test]
+fn static_files_carry_the_hsts_header_too() {
+    let text = private().replace("hsts = 0", "hsts = 600");
+    let files = files(&whole(&text), "proxy", true);
+    let conf = &files["/srv/polls/proxy/conf.d/site.conf"];
+    let (_, location) = conf.split_once("location ^~ /assets/ {").unwrap();
+    let (location, _) = location.split_once('}').unwrap();
+    let header = "add_header Strict-Transport-Security \"max-age=600\" always;";
+    assert!(location.contains(header), "{location}");
+}
+
+#[test]
+fn the_apps_compose_file() {
+    let files = files(&whole(SCALED), "app1", false);
+    insta::assert_snapshot!(files["/srv/polls/app/compose.yaml"]);
+}
+
+#[test]
+fn the_app_is_published_on_the_private_address_where_there_is_one() {
+    let plan = whole(&private());
+    let port = |host: &str| {
+        let text = files(&plan, host, false)["/srv/polls/app/compose.yaml"].clone();
+        let after = text.split_once("ports:\n").unwrap().1.to_owned();
+        after.lines().next().unwrap().trim().to_owned()
+    };
+    assert_eq!(port("app1"), "- \"10.20.0.11:8080:9000\"");
+    assert_eq!(port("app2"), "- \"[fd00:20::12]:8080:9000\"");
+}
+
+#[test]
+fn a_changed_variable_makes_another_container() {
+    let digest = |text: &str| {
+        let files = files(&whole(text), "app1", false);
+        let compose = files["/srv/polls/app/compose.yaml"].clone();
+        let line = compose.lines().find(|l| l.contains("provision.digest"));
+        line.unwrap().to_owned()
+    };
+    let same = digest(SCALED);
+    assert_eq!(digest(SCALED), same);
+    assert_ne!(digest(&SCALED.replace("c4n4ry-level", "other")), same);
+    assert_ne!(digest(&SCALED.replace("polls:1", "polls:2")), same);
+}
+
+#[test]
+fn the_environment_file_keeps_every_character_for_compose() {
+    let files = files(&whole(SCALED), "app1", false);
+    insta::assert_snapshot!(files["/srv/polls/app/app.env"], @r#"
+    secret: DATABASE_PASSWORD="c4n4ry-database_password"
+    DJANGO_ALLOWED_HOSTS="polls.example.com,www.polls.example.com"
+    DJANGO_CSRF_TRUSTED_ORIGINS="https://polls.example.com,https://www.polls.example.com"
+    DJANGO_LOGLEVEL="c4n4ry-level \$HOME \"q\""
+    DJANGO_SECRET_KEY="c4n4ry-django_secret_key"
+    "#);
+}
+
+#[test]
+fn the_proxys_compose_file() {
+    let files = files(&whole(SCALED), "proxy", false);
+    insta::assert_snapshot!(files["/srv/polls/proxy/compose.yaml"]);
+}
+
+#[test]
+fn the_proxys_compose_file_with_static_files() {
+    let files = files(&whole(&private()), "proxy", false);
+    let text = &files["/srv/polls/proxy/compose.yaml"];
+    let mount = "- \"/srv/polls/proxy/static:/srv/static:ro\"";
+    assert!(text.contains(mount), "{text}");
+}
+
+#[test]
+fn the_renewals_units() {
+    let files = files(&whole(&private()), "proxy", false);
+    insta::assert_snapshot!(
+        "renew.service",
+        files["/etc/systemd/system/polls-renew.service"]
+    );
+    insta::assert_snapshot!(
+        "renew.timer",
+        files["/etc/systemd/system/polls-renew.timer"]
+    );
+}
