@@ -73,23 +73,26 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         command: Vec<String>,
     },
-    /// Make a host a fresh server again
+    /// Make hosts fresh servers again
     Reset {
-        /// The host
-        host: String,
+        /// The hosts
+        #[arg(required = true, value_name = "HOST")]
+        hosts: Vec<String>,
     },
-    /// Cut a host's power and boot it again
+    /// Cut hosts' power and boot them again
     PowerCut {
-        /// The host
-        host: String,
+        /// The hosts
+        #[arg(required = true, value_name = "HOST")]
+        hosts: Vec<String>,
         /// Leave it off
         #[arg(long)]
         off: bool,
     },
-    /// Boot a host that is off
+    /// Boot hosts that are off
     Start {
-        /// The host
-        host: String,
+        /// The hosts
+        #[arg(required = true, value_name = "HOST")]
+        hosts: Vec<String>,
     },
 }
 
@@ -130,14 +133,14 @@ pub fn run(args: LabArgs) -> Result<u8, super::Error> {
             return hand_over(lab::console_command(&options, &host)?.args(command));
         }
         Verb::Outside { command } => return hand_over(lab::outside_command().args(command)),
-        Verb::Reset { host } => lab::reset(&options, &host, &mut show)?,
-        Verb::PowerCut { host, off } => {
-            lab::power_cut(&options, &host)?;
+        Verb::Reset { hosts } => lab::reset(&options, &hosts, &mut show)?,
+        Verb::PowerCut { hosts, off } => {
+            lab::power_cut(&options, &hosts, &mut show)?;
             if !off {
-                lab::start(&options, &host)?;
+                lab::start(&options, &hosts, &mut show)?;
             }
         }
-        Verb::Start { host } => lab::start(&options, &host)?,
+        Verb::Start { hosts } => lab::start(&options, &hosts, &mut show)?,
     }
     Ok(0)
 }

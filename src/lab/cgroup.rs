@@ -5,12 +5,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Error;
 use super::command::run;
 use super::layout;
 use super::topology::Machine;
+
+/// How long killed processes may take to be reaped.
+const REAPED: Duration = Duration::from_secs(30);
 
 /// Where a machine's main process starts.
 pub(super) struct Place {
@@ -54,8 +57,10 @@ pub(super) fn clear(machine: &Machine) -> Result<(), Error> {
         if !group.is_dir() {
             continue;
         }
-        // A killed process stays in its group until it is reaped: a moment, several tries.
-        for _ in 0..100 {
+        // A killed process stays in its group until it is reaped. What was started by a
+        // program that has ended is reaped by process 1, and some of those take seconds.
+        let end = Instant::now() + REAPED;
+        while Instant::now() < end {
             for pid in members(&group) {
                 // It may have ended since it was listed.
                 let _ = run("kill", &["-s", "KILL", &pid]);

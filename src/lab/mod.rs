@@ -161,40 +161,40 @@ pub fn down(options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<(),
     up::down(options, progress)
 }
 
-/// Makes a host a fresh server again, with the SSH host keys it had.
+/// Makes hosts fresh servers again, with the SSH host keys they had.
 ///
 /// # Errors
 /// [`Error::NotUp`], [`Error::UnknownHost`], or what failed.
 pub fn reset(
     options: &Options,
-    host: &str,
+    hosts: &[String],
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Error> {
-    up::reset(options, host, progress)
+    up::reset(options, hosts, progress)
 }
 
-/// Cuts a host's power; [`start`] boots it again with the disk as it was at that moment.
+/// Cuts hosts' power; [`start`] boots them again with their disks as they were at that moment.
 ///
 /// # Errors
 /// [`Error::NotUp`], [`Error::UnknownHost`], or what failed.
-pub fn power_cut(options: &Options, host: &str) -> Result<(), Error> {
-    up::power_cut(options, host)
+pub fn power_cut(
+    options: &Options,
+    hosts: &[String],
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), Error> {
+    up::power_cut(options, hosts, progress)
 }
 
-/// Shuts a host down in order, for a few seconds at most.
-///
-/// # Errors
-/// [`Error::NotUp`], [`Error::UnknownHost`], or what failed.
-pub fn stop(options: &Options, host: &str) -> Result<(), Error> {
-    up::stop(options, host)
-}
-
-/// Boots a host that doesn't run and waits for its SSH server.
+/// Boots hosts that don't run and waits for their SSH servers.
 ///
 /// # Errors
 /// [`Error::NotUp`], [`Error::UnknownHost`], [`Error::NotReady`], or what failed.
-pub fn start(options: &Options, host: &str) -> Result<(), Error> {
-    up::start(options, host)
+pub fn start(
+    options: &Options,
+    hosts: &[String],
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), Error> {
+    up::start(options, hosts, progress)
 }
 
 /// OpenSSH to a host as `user`, with the lab's key and the host's key pinned. Arguments

@@ -248,46 +248,44 @@ pub(super) fn down(options: &Options, progress: &mut dyn FnMut(Progress)) -> Res
     Ok(())
 }
 
-/// Gives a host a fresh tree and boots it.
+/// Gives hosts fresh trees and boots them.
 pub(super) fn reset(
     options: &Options,
-    name: &str,
+    names: &[String],
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Error> {
-    with(options, name, |layout, state, machine, lower| {
+    with(options, names, progress, |layout, state, machine, lower| {
         host::take_down(layout, machine, false)?;
         host::prepare(layout, machine, lower)?;
-        progress(Progress {
-            what: format!("{name} has a fresh tree"),
-        });
-        boot(layout, state, machine, lower)
+        boot(layout, state, machine, lower)?;
+        Ok(format!("{} is a fresh server", machine.name))
     })
 }
 
-/// Kills a host at once.
-pub(super) fn power_cut(options: &Options, name: &str) -> Result<(), Error> {
-    with(options, name, |layout, _, machine, _| {
-        host::stop_now(layout, machine)
+/// Kills hosts at once.
+pub(super) fn power_cut(
+    options: &Options,
+    names: &[String],
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), Error> {
+    with(options, names, progress, |layout, _, machine, _| {
+        host::stop_now(layout, machine)?;
+        Ok(format!("{} is off", machine.name))
     })
 }
 
-/// Shuts a host down in order.
-pub(super) fn stop(options: &Options, name: &str) -> Result<(), Error> {
-    with(options, name, |layout, _, machine, _| {
-        host::stop(layout, machine)
+/// Boots hosts' trees as they were left; nothing happens to one that runs.
+pub(super) fn start(
+    options: &Options,
+    names: &[String],
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), Error> {
+    with(options, names, progress, |layout, state, machine, lower| {
+        if host::running(layout, machine).is_none() {
+            boot(layout, state, machine, lower)?;
+        }
+        Ok(format!("{} is up", machine.name))
     })
-}
-
-/// Boots a host's tree as it was left; nothing happens to one that runs.
-pub(super) fn start(options: &Options, name: &str) -> Result<(), Error> {
-    with(
-        options,
-        name,
-        |layout, state, machine, lower| match host::running(layout, machine) {
-            Some(_) => Ok(()),
-            None => boot(layout, state, machine, lower),
-        },
-    )
 }
 
 fn boot(layout: &Layout, state: &State, machine: &Machine, lower: &[&Path]) -> Result<(), Error> {
@@ -298,20 +296,43 @@ fn boot(layout: &Layout, state: &State, machine: &Machine, lower: &[&Path]) -> R
     }
 }
 
-/// Works on one host of the lab that is up, under the lock.
+/// Works on hosts of the lab that is up, on all of them at once, under the lock.
 fn with(
     options: &Options,
-    name: &str,
-    work: impl FnOnce(&Layout, &State, &Machine, &[&Path]) -> Result<(), Error>,
+    names: &[String],
+    progress: &mut dyn FnMut(Progress),
+    work: impl Fn(&Layout, &State, &Machine, &[&Path]) -> Result<String, Error> + Sync,
 ) -> Result<(), Error> {
     let layout = Layout::new(options)?;
     requirements::root_only()?;
-    let machine = Machine::named(name)?;
+    let mut machines = Vec::new();
+    for name in names {
+        let machine = Machine::named(name)?;
+        if !machines.contains(&machine) {
+            machines.push(machine);
+        }
+    }
     let _lock = Lock::take(&layout)?;
     let state = State::load(&layout)?.ok_or(Error::NotUp)?;
     let (Some(base), Some(data)) = (&state.base, &state.database) else {
         return Err(Error::NotUp);
     };
-    let lower = lower(machine, base, data);
-    work(&layout, &state, machine, &lower)
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        let mut handles = Vec::new();
+        for machine in machines {
+            let (layout, state, work, sender) = (&layout, &state, &work, sender.clone());
+            handles.push(scope.spawn(move || -> Result<(), Error> {
+                let lower = lower(machine, base, data);
+                let what = work(layout, state, machine, &lower)?;
+                saying(&sender)(what);
+                Ok(())
+            }));
+        }
+        drop(sender);
+        for what in receiver {
+            progress(Progress { what });
+        }
+        handles.into_iter().map(joined).fold(Ok(()), both)
+    })
 }

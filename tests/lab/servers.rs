@@ -1,0 +1,147 @@
+//! The lab's hosts as the scenarios need them.
+
+use std::process::Command;
+use std::sync::Mutex;
+
+use crate::program::{Ended, PROGRAM, provision, succeeds};
+use crate::site;
+
+/// The hosts of site.toml.
+pub const HOSTS: [&str; 3] = ["app1", "app2", "proxy"];
+/// The app servers.
+pub const APPS: [&str; 2] = ["app1", "app2"];
+
+/// Keeps the lab up after the last scenario.
+const KEEP: &str = "PROVISION_LAB_KEEP";
+
+/// The suite of the lab that is up.
+static UP: Mutex<Option<&str>> = Mutex::new(None);
+
+/// Brings the lab up, once.
+pub fn up() {
+    up_with("trixie");
+}
+
+/// Brings a lab of this suite up, in place of another.
+pub fn up_with(suite: &'static str) {
+    let mut up = UP.lock().unwrap();
+    if *up == Some(suite) {
+        return;
+    }
+    let args = ["lab", "up", "--install", "--suite", suite];
+    let ended = provision(&args);
+    // Either we had another suite's lab up, or one was left by somebody.
+    if ended.stderr.contains("lab is up in") {
+        succeeds(&["lab", "down"]);
+        succeeds(&args);
+    } else {
+        assert_eq!(ended.code, Some(0), "{ended}");
+    }
+    *up = Some(suite);
+}
+
+/// Takes the lab down if it was brought up, unless it is to be kept.
+pub fn down() {
+    // A scenario that fails while it holds the lock has failed already.
+    let up = UP.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if up.is_none() {
+        return;
+    }
+    if std::env::var_os(KEEP).is_some_and(|keep| keep == "1") {
+        eprintln!("the lab stays up ({KEEP}=1): `provision lab down` removes it");
+        return;
+    }
+    let ended = provision(&["lab", "down"]);
+    if ended.code != Some(0) {
+        eprintln!("the lab could not be taken down: {ended}");
+    }
+}
+
+/// Makes all hosts and the database fresh servers.
+pub fn reset() {
+    succeeds(&["lab", "reset", "app1", "app2", "proxy", "db"]);
+}
+
+/// `provision run` with the lab's site.
+pub fn run() -> Ended {
+    run_with(&site::file())
+}
+
+/// `provision run` with another site.
+pub fn run_with(file: &std::path::Path) -> Ended {
+    let file = file.to_str().unwrap();
+    provision(&["run", file, "--yes", "--json"])
+}
+
+/// `provision plan` with the lab's site.
+pub fn plan() -> Ended {
+    let file = site::file();
+    let ended = provision(&["plan", file.to_str().unwrap(), "--json"]);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    ended
+}
+
+/// Makes sure that the lab's site stands, however the scenario before left it.
+pub fn converged() {
+    let ended = run();
+    assert_eq!(ended.code, Some(0), "{ended}");
+}
+
+/// A command on a host's console, where root stands past firewall and SSH.
+pub fn try_console(host: &str, argv: &[&str]) -> Ended {
+    let mut all = vec!["lab", "console", host, "--"];
+    all.extend(argv);
+    provision(&all)
+}
+
+/// A shell script on a host's console; what it prints. It must end well.
+pub fn console(host: &str, script: &str) -> String {
+    let ended = try_console(host, &["sh", "-euc", script]);
+    assert_eq!(ended.code, Some(0), "on {host}: {script}\n{ended}");
+    ended.stdout
+}
+
+/// A digest of what a host has been made: all of /etc, its packages, its users' homes, what
+/// we keep there, its firewall's rules, and what listens. Reading it changes nothing.
+pub fn fingerprint(host: &str) -> String {
+    console(
+        host,
+        "for dir in /etc /srv /home /root /var/lib/provision; do \
+           [ ! -d $dir ] || find $dir -xdev -printf '%p %y %m %u %g %l\\n' | sort; \
+           [ ! -d $dir ] || find $dir -xdev -type f -exec sha256sum {} + | sort; \
+         done; \
+         dpkg-query --show; ls /var/lib/apt/lists; \
+         command -v iptables-save >/dev/null && { iptables-save; ip6tables-save; } | \
+           sed 's/\\[[0-9:]*\\]//; /^#/d' || :; \
+         ss -Hltn | sort",
+    )
+}
+
+/// The fingerprints of all hosts.
+pub fn fingerprints() -> Vec<String> {
+    HOSTS.iter().map(|host| fingerprint(host)).collect()
+}
+
+/// Holds two sets of fingerprints to be the same, and shows where they aren't.
+pub fn assert_untouched(before: &[String], after: &[String], what: &str) {
+    for ((host, before), after) in HOSTS.iter().zip(before).zip(after) {
+        let changes = similar::TextDiff::from_lines(before, after);
+        let diff = changes.unified_diff().context_radius(0).to_string();
+        assert!(diff.is_empty(), "{what}: {host} was changed\n{diff}");
+    }
+}
+
+/// Posts to the lab's resolver.
+pub fn tell_resolver(what: &str, body: &str) {
+    let url = format!("http://{}:8055/{what}", provision::lab::GATEWAY,);
+    let sent = Command::new("curl")
+        .args(["-sS", "--fail", "--noproxy", "*", "--max-time", "10"])
+        .args(["--data", body, &url])
+        .status();
+    assert!(sent.unwrap().success(), "{what} {body}");
+}
+
+/// The path of the binary, for commands that wrap it.
+pub fn program() -> Command {
+    Command::new(PROGRAM)
+}
