@@ -14,7 +14,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("playbook", &["input", "shell", "site"]),
     ("resource", &["shell", "event"]),
     ("proof", &["event"]),
-    ("step", &["resource", "site", "shell", "proof", "event"]),
+    (
+        "step",
+        &["playbook", "resource", "site", "shell", "proof", "event"],
+    ),
     ("plan", &["step", "resource", "site", "playbook"]),
     ("ssh", &["shell"]),
     ("vantage", &["shell"]),
