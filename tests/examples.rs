@@ -71,7 +71,7 @@ fn is_whole(plan: &Plan) {
         .hosts
         .iter()
         .flat_map(|host| &host.steps)
-        .map(|step| step.name)
+        .map(|step| step.name.as_str())
         .collect();
     assert_eq!(steps, step::names().into_iter().collect());
     for step in plan.hosts.iter().flat_map(|host| &host.steps) {

@@ -19,7 +19,7 @@ const DISARM: Script = Script(include_str!("sh/guard-disarm.sh"));
 #[derive(Debug)]
 pub(super) struct Guard {
     name: String,
-    step: &'static str,
+    step: String,
 }
 
 /// How a guard ended that was not disarmed.
@@ -34,7 +34,7 @@ pub(super) enum Lapsed {
 pub(super) async fn arm(
     remote: &Remote,
     settings: &Settings,
-    step: &'static str,
+    step: &str,
 ) -> Result<Guard, Failure> {
     let seconds = settings.site.firewall.guard_seconds;
     let name = format!("{}-{step}", settings.site.name);
@@ -57,7 +57,10 @@ pub(super) async fn arm(
         step: step.to_owned(),
         seconds,
     });
-    Ok(Guard { name, step })
+    Ok(Guard {
+        name,
+        step: step.to_owned(),
+    })
 }
 
 impl Guard {
@@ -113,7 +116,7 @@ impl Guard {
             .map_err(|e| Lapsed::Failed(lost(&e)))?;
         let said = String::from_utf8_lossy(&done.stdout).trim().to_owned();
         if in_time && said == "provision:disarmed" {
-            let (host, step) = (remote.host.clone(), self.step.to_owned());
+            let (host, step) = (remote.host.clone(), self.step.clone());
             events.send(Event::GuardDisarmed { host, step });
             return Ok((remote, attempts));
         }

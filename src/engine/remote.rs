@@ -115,6 +115,10 @@ impl Remote {
             Status::Code(code) => Some(i64::from(*code)),
             Status::Signal(_) => None,
         };
+        failure.next = Some(
+            "mend what it says and run again: what is done stays done (-v shows all it prints)"
+                .to_owned(),
+        );
         failure
     }
 }

@@ -206,7 +206,7 @@ fn count(
                 }
                 events.send(Event::Seen {
                     host: host.clone(),
-                    step: step.name.to_owned(),
+                    step: step.name.clone(),
                     resource: resource.id(),
                     state,
                 });

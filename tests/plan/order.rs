@@ -14,7 +14,7 @@ fn steps(plan: &Plan) -> String {
         .hosts
         .iter()
         .map(|host| {
-            let steps: Vec<&str> = host.steps.iter().map(|step| step.name).collect();
+            let steps: Vec<&str> = host.steps.iter().map(|step| step.name.as_str()).collect();
             format!("{}: {}", host.host.name, steps.join(" "))
         })
         .collect();
