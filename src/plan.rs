@@ -96,6 +96,9 @@ pub enum Error {
         /// The steps there are.
         known: Vec<String>,
     },
+    /// The proof was asked for, and the rest of the selection leaves it out.
+    #[error("the proof needs every host: leave out --host and --skip verify")]
+    NoProof,
     /// A step can't say what it needs.
     #[error(transparent)]
     Step(#[from] step::Error),
@@ -104,7 +107,8 @@ pub enum Error {
 /// Makes the plan. `now` is in seconds since 1970.
 ///
 /// # Errors
-/// If a host or step is selected that doesn't exist, or a role has no host.
+/// If a host or step is selected that doesn't exist, a role has no host, or the proof is asked
+/// for and left out at once.
 pub fn plan(
     site: &Site,
     playbook: &Playbook,
@@ -113,6 +117,11 @@ pub fn plan(
 ) -> Result<Plan, Error> {
     check_selection(site, playbook, selection)?;
     let entries = entries(site, playbook, selection)?;
+    let proves = entries.iter().any(|entry| entry.step == "verify");
+    if !proves && selection.only.iter().any(|name| name == "verify") {
+        // Nothing looked at would otherwise count as nothing found.
+        return Err(Error::NoProof);
+    }
     let everybody = Everybody {
         site,
         selection,

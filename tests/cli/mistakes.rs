@@ -148,3 +148,17 @@ fn a_wrong_command_line_shows_how_it_is_used() {
     assert!(refused(&home, &["bogus"]).contains("Usage: provision"));
     assert!(refused(&home, &["plan", "--wibble"]).contains("--wibble"));
 }
+
+#[test]
+fn a_proof_that_would_look_at_nothing_is_refused() {
+    let home = Home::new(SITE);
+    for verb in [
+        &["verify", "--skip", "verify"][..],
+        &["step", "verify", "--yes", "--host", "one"],
+    ] {
+        assert_eq!(
+            refused(&home, verb),
+            "the proof needs every host: leave out --host and --skip verify\n"
+        );
+    }
+}

@@ -69,13 +69,13 @@ fn a_marker_goes_and_one_that_is_gone_is_no_error() {
     }
 }
 
-/// A directory with a `docker` in it that does what this script says.
-fn fake_docker(script: &str) -> tempfile::TempDir {
+/// A directory with a program in it that does what this script says.
+fn fake(program: &str, script: &str) -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt as _;
     let dir = tempfile::tempdir().unwrap();
-    let docker = dir.path().join("docker");
-    fs::write(&docker, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&docker, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = dir.path().join(program);
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     dir
 }
 
@@ -84,7 +84,7 @@ fn a_project_that_does_not_come_up_fails_and_says_what_was_logged() {
     let script = Script(include_str!("../sh/compose-up.sh"));
     let cmd = Cmd::script(script, ["polls", "/srv/compose.yaml"]);
     let with = |docker: &str| {
-        let dir = fake_docker(docker);
+        let dir = fake("docker", docker);
         let path = format!("{}:/usr/bin:/bin", dir.path().display());
         run(&cmd, &[("PATH", &path)])
     };
@@ -99,4 +99,47 @@ fn a_project_that_does_not_come_up_fails_and_says_what_was_logged() {
         said.contains("is unhealthy") && said.contains("KeyError"),
         "{said}"
     );
+}
+
+#[test]
+fn guards_that_were_left_are_told_by_name_and_none_is_no_error() {
+    let script = Script(include_str!("../sh/leftover-probe.sh"));
+    let dir = tempfile::tempdir().unwrap();
+    let guards = dir.path().join("guard");
+    let cmd = Cmd::script(script, [guards.display().to_string()]);
+    assert_eq!(text(&run(&cmd, &[])), "");
+    fs::create_dir_all(guards.join("firewall/files")).unwrap();
+    fs::create_dir(guards.join("bootstrap")).unwrap();
+    fs::write(guards.join("no guard"), "").unwrap();
+    assert_eq!(text(&run(&cmd, &[])), "bootstrap\nfirewall\n");
+}
+
+#[test]
+fn a_guard_that_was_left_gives_the_old_state_back_once_and_only_if_it_was_armed() {
+    let script = Script(include_str!("../sh/leftover.sh"));
+    for (marks, restored) in [
+        (&["armed"][..], true),
+        (&["armed", "rolled-back"], false),
+        (&[], false),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let guard = dir.path().join("guard/firewall");
+        fs::create_dir_all(&guard).unwrap();
+        for mark in marks {
+            fs::write(guard.join(mark), "").unwrap();
+        }
+        let witness = dir.path().join("restored");
+        fs::write(
+            guard.join("restore"),
+            "echo \"$1\" >\"$1/../../restored\"\n",
+        )
+        .unwrap();
+        let guards = dir.path().join("guard").display().to_string();
+        // A systemctl that knows no such unit.
+        let tools = fake("systemctl", "exit 4");
+        let path = format!("{}:/usr/bin:/bin", tools.path().display());
+        text(&run(&Cmd::script(script, [guards]), &[("PATH", &path)]));
+        assert_eq!(witness.exists(), restored, "{marks:?}");
+        assert!(!guard.exists(), "{marks:?}");
+    }
 }

@@ -3,12 +3,13 @@
 use super::{Seen, diff, ops, state};
 use crate::event::State;
 use crate::resource::Fact;
+use crate::resource::leftover::{GUARDS, Leftover};
 use crate::resource::packages::Packages;
 use crate::resource::repository::DockerRepository;
 use crate::resource::requirement::{OS, Os, Requirement};
 use crate::resource::unit::Unit;
 use crate::resource::user::User;
-use crate::resource::{Op, Resource as _, differs};
+use crate::resource::{Op, Resource, differs};
 use crate::shell::{Cmd, Script};
 
 const TRIXIE: &str = "debian|13|trixie|amd64";
@@ -157,9 +158,9 @@ fn systemd_reads_a_changed_unit_file_again_before_the_unit_is_started() {
     assert!(ops(&unit, &seen).starts_with("reload systemd: systemctl daemon-reload\n"));
 }
 
-/// The script that a user is looked at with.
-fn user_probe(user: &User) -> Script {
-    match user.facts().as_slice() {
+/// The script that a resource is looked at with.
+fn probe_of(resource: &dyn Resource) -> Script {
+    match resource.facts().as_slice() {
         [Fact::Sh(script, _)] => *script,
         other => panic!("{other:?}"),
     }
@@ -168,7 +169,7 @@ fn user_probe(user: &User) -> Script {
 #[test]
 fn a_user_has_a_login_the_sudo_group_and_a_key() {
     let user = User::new("deploy", "root");
-    let probe = user_probe(&user);
+    let probe = probe_of(&user);
     let seen = |status, text| Seen::default().printed(probe, &["deploy"], status, text);
     for (seen, expected) in [
         (seen(0, ""), "in sync"),
@@ -213,5 +214,28 @@ fn a_requirement_changes_nothing_but_may_be_waited_for() {
     assert_eq!(
         state(&patient, &Seen::default()),
         "unreadable: package x: was not read on this host"
+    );
+}
+
+#[test]
+fn a_guard_that_an_earlier_run_left_is_settled_before_anything_else() {
+    let probe = probe_of(&Leftover);
+    let seen = |text| Seen::default().printed(probe, &[GUARDS], 0, text);
+    for (seen, expected) in [
+        (seen(""), "in sync"),
+        (
+            seen("firewall\nbootstrap"),
+            "differs: a change was never confirmed: firewall, bootstrap",
+        ),
+        (
+            Seen::default(),
+            "unreadable: a script's output: was not read on this host",
+        ),
+    ] {
+        assert_eq!(state(&Leftover, &seen), expected);
+    }
+    assert_eq!(
+        ops(&Leftover, &seen("firewall")),
+        format!("put the firewall back as it was before: sh … {GUARDS}")
     );
 }
