@@ -138,10 +138,13 @@ pub fn plan(
                 after: everybody.after(entry, host).into_iter().collect(),
             });
         }
-        hosts.push(HostPlan {
-            host: host.clone(),
-            steps,
-        });
+        // A host that no selected step runs on has no part in this.
+        if !steps.is_empty() {
+            hosts.push(HostPlan {
+                host: host.clone(),
+                steps,
+            });
+        }
     }
     let has = |name: &str| entries.iter().any(|entry| entry.step == name);
     let checks = if has("verify") {

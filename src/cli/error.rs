@@ -29,12 +29,12 @@ pub enum Error {
         hint: String,
     },
     /// A file of ours can't be written.
-    #[error("failed to write {}: {source}", .path.display())]
+    #[error("failed to write {}: {cause}", .path.display())]
     Write {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// It is there already.
     #[error("{} is there already; name another file or remove it", .0.display())]
@@ -52,14 +52,30 @@ pub enum Error {
         error: Box<ssh::Error>,
     },
     /// The lab.
-    #[error(transparent)]
+    #[error("failed to {}", told(.0))]
     Lab(#[from] lab::Error),
     /// The asynchronous runtime.
-    #[error("failed to start: {0}")]
-    Runtime(io::Error),
+    #[error("failed to start the asynchronous runtime")]
+    Runtime(#[source] io::Error),
+}
+
+/// An error with its causes.
+fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(&format!(": {next}"));
+        cause = next.source();
+    }
+    text
 }
 
 impl Error {
+    /// Whether nobody could have expected it, so that it is worth a full report.
+    pub fn is_unexpected(&self) -> bool {
+        matches!(self, Self::Runtime(_))
+    }
+
     /// The exit code.
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -22,9 +22,9 @@ pub(super) fn init(file: &Path) -> Result<u8, Error> {
             Ok(0)
         }
         Err(e) if e.kind() == ErrorKind::AlreadyExists => Err(Error::Exists(file.to_owned())),
-        Err(source) => Err(Error::Write {
+        Err(cause) => Err(Error::Write {
             path: file.to_owned(),
-            source,
+            cause,
         }),
     }
 }

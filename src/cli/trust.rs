@@ -89,9 +89,9 @@ pub(super) fn trust(file: &Path, yes: bool) -> Result<u8, Error> {
             return Ok(0);
         }
     }
-    let mut text = std::fs::read_to_string(file).map_err(|source| Error::Write {
+    let mut text = std::fs::read_to_string(file).map_err(|cause| Error::Write {
         path: file.to_owned(),
-        source,
+        cause,
     })?;
     for (host, fingerprint) in new {
         text = pin_host_key(&text, host.name.as_str(), &fingerprint);
@@ -111,9 +111,9 @@ async fn collect(site: &Site) -> Vec<Result<Vec<HostKey>, ssh::Error>> {
 
 /// Replaces the file as a whole, so that a full disk or a power cut can't leave half of it.
 fn write(file: &Path, text: &str) -> Result<(), Error> {
-    let failed = |source| Error::Write {
+    let failed = |cause| Error::Write {
         path: file.to_owned(),
-        source,
+        cause,
     };
     let new = file.with_extension("toml.new");
     let permissions = std::fs::metadata(file).map_err(failed)?.permissions();

@@ -332,10 +332,10 @@ impl Host {
     }
 
     /// The address that `peer` reaches it under, and sees it under: the private one, if
-    /// both have one.
+    /// both have one of the same family.
     pub fn inner_from(&self, peer: &Self) -> IpAddr {
         match (self.private, peer.private) {
-            (Some(private), Some(_)) => private,
+            (Some(private), Some(theirs)) if private.is_ipv4() == theirs.is_ipv4() => private,
             _ => self.address,
         }
     }

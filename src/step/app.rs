@@ -1,6 +1,7 @@
 //! `app`: the Django container on each app server, after its database has been migrated once.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use askama::Template;
 
@@ -76,12 +77,17 @@ fn health(cx: &Cx<'_>) -> String {
     )
 }
 
-/// The host's side of the published port: the private address where there is one.
+/// The host's side of the published port: the private address, where every proxy comes in by
+/// it.
 fn ports(cx: &Cx<'_>) -> Vec<String> {
     let app = &cx.site.app;
     let port = format!("{}:{}", app.publish, app.port);
-    vec![match cx.host.private {
-        Some(std::net::IpAddr::V6(private)) => format!("[{private}]:{port}"),
+    let only_private = |private: &IpAddr| {
+        let mut proxies = cx.site.with_role(Role::Proxy);
+        proxies.all(|proxy| cx.host.inner_from(proxy) == *private)
+    };
+    vec![match cx.host.private.filter(only_private) {
+        Some(IpAddr::V6(private)) => format!("[{private}]:{port}"),
         Some(private) => format!("{private}:{port}"),
         None => port,
     }]

@@ -167,6 +167,12 @@ fn apt_lock(seen: &Observed) -> Result<State, Unreadable> {
 fn ports(seen: &Observed) -> Result<State, Unreadable> {
     Ok(match value(seen, "ports")? {
         "" => State::InSync,
+        "unknown" => {
+            return Err(Unreadable {
+                fact: "what listens on ports 80 and 443".to_owned(),
+                why: "there is no ss on the host: install iproute2".to_owned(),
+            });
+        }
         taken => refused(
             format!("taken by something that isn't ours: {taken}"),
             "stop and disable it, or move it to another port",

@@ -14,7 +14,7 @@ holder=$(apt_holder)
 printf 'apt_lock=%s\n' "$holder"
 
 # Who listens on 80 and 443, but for Docker's proxy, which is looked at by its container.
-ports=
+ports=unknown
 if command -v ss >/dev/null; then
     ports=$(ss -Hltnp '( sport = :80 or sport = :443 )' | grep -v docker-proxy |
         sed 's/.*users:((//; s/"//g; s/,fd=.*//; s/,/ /' | sort -u | tr '\n' ' ')
