@@ -39,29 +39,37 @@ pub(super) async fn lock(remote: &Remote, owner: &str, receipt: &str) -> Result<
     exec.lines = Some(lines);
     let session = std::sync::Arc::clone(&remote.session);
     let running = tokio::spawn(async move { session.exec(exec).await });
-    let answer = tokio::time::timeout(Duration::from_secs(30), said.recv()).await;
-    match answer {
-        Ok(Some(line)) if line == "provision:locked" => Ok(Lock {
+    // A login shell may print something of its own first.
+    let answer = async {
+        let mut other = Vec::new();
+        while let Some(line) = said.recv().await {
+            match line.strip_prefix("provision:") {
+                Some(answer) => return Ok(answer.to_owned()),
+                None => other.push(line),
+            }
+        }
+        Err(other.join("\n"))
+    };
+    let silent = |printed: &str| {
+        Refused::Failed(failure(
+            "lock",
+            "the host did not answer to the lock",
+            printed,
+        ))
+    };
+    match tokio::time::timeout(Duration::from_secs(30), answer).await {
+        Ok(Ok(answer)) if answer == "locked" => Ok(Lock {
             _stdin: stdin,
             _exec: running,
         }),
-        Ok(Some(line)) => match line.strip_prefix("provision:held ") {
-            Some(who) => {
-                let mut held = failure("lock", format!("another run holds this host: {who}"), "");
-                held.next =
-                    Some("wait until it ends; a run that was killed lets go by itself".to_owned());
-                Err(Refused::Held(held))
-            }
-            None => Err(Refused::Failed(failure(
-                "lock",
-                "could not hold the host",
-                &line,
-            ))),
-        },
-        Ok(None) | Err(_) => Err(Refused::Failed(failure(
-            "lock",
-            "the host did not answer to the lock",
-            "",
-        ))),
+        Ok(Ok(answer)) => {
+            let who = answer.trim_start_matches("held ").to_owned();
+            let mut held = failure("lock", format!("another run holds this host: {who}"), "");
+            held.next =
+                Some("wait until it ends; a run that was killed lets go by itself".to_owned());
+            Err(Refused::Held(held))
+        }
+        Ok(Err(printed)) => Err(silent(&printed)),
+        Err(_) => Err(silent("")),
     }
 }

@@ -3,13 +3,37 @@
 //! Each carries a label with the digest of what it was made from, so that a probe sees drift
 //! without asking Compose (which takes 80 ms).
 
+use super::requirement::Requirement;
 use super::{Fact, Observed, Op, Resource, Unreadable, differs, unknown};
 use crate::event::State;
+use crate::shell::Script;
 
 /// The label that holds the digest.
 pub const LABEL: &str = "provision.digest";
 
 const UP: &str = include_str!("sh/compose-up.sh");
+
+const PLUGIN: Script = Script(include_str!("sh/compose-v2.sh"));
+
+/// That Compose v2 is there, the plugin of Docker's command line.
+pub fn compose_v2() -> Requirement {
+    let facts = vec![Fact::Docker, Fact::Sh(PLUGIN, Vec::new())];
+    Requirement::new("Compose v2", facts, |seen| {
+        if seen.docker()?.is_none() {
+            return Ok(unknown("docker"));
+        }
+        Ok(if seen.sh(PLUGIN, &[])?.status == 0 {
+            State::InSync
+        } else {
+            State::Refused {
+                what: "there is no Compose v2 on the host".to_owned(),
+                mend: "set docker.source = \"docker\" in site.toml; the distribution's own \
+                       Compose is version 1 (Debian 12)"
+                    .to_owned(),
+            }
+        })
+    })
+}
 
 /// A Compose project with one container.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use askama::Template;
 
 use super::{Cx, Error, Resources, Step, env_file, image};
-use crate::resource::compose::Project;
+use crate::resource::compose::{Project, compose_v2};
 use crate::resource::file::{Directory, File};
 use crate::resource::task::Task;
 use crate::resource::{Content, Op, sha256};
@@ -126,6 +126,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let compose_text = render(&compose)?;
 
     let mut all: Resources = vec![
+        Box::new(compose_v2()),
         Box::new(image::image(cx)?),
         Box::new(Directory::new(&directory, 0o755)),
         Box::new(File::secret(&env_path, env)),

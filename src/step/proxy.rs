@@ -6,7 +6,7 @@ use askama::Template;
 
 use super::{Cx, Error, Resources, Step, image};
 use crate::resource::certificate::chain;
-use crate::resource::compose::Project;
+use crate::resource::compose::{Project, compose_v2};
 use crate::resource::file::{Directory, File};
 use crate::resource::image::Image;
 use crate::resource::nginx::Nginx;
@@ -135,6 +135,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let (nginx, reload) = nginx(cx)?;
 
     let mut all: Resources = vec![
+        Box::new(compose_v2()),
         Box::new(Image::pulled(site.proxy.image.as_str())),
         Box::new(Directory::new(&directory, 0o755)),
         Box::new(Directory::new(format!("{directory}/conf.d"), 0o755)),
