@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::playbook::{Playbook, Rollout};
+use crate::playbook::{Entry, Playbook, Rollout};
 use crate::resource::Resource;
 use crate::site::{Host, HostName, Site};
 use crate::step::{self, Check, Cx};
@@ -47,11 +47,11 @@ pub struct HostPlan {
 #[derive(Debug)]
 pub struct StepPlan {
     /// The step's name.
-    pub name: &'static str,
+    pub name: String,
     /// What it needs, in order.
     pub resources: Vec<Box<dyn Resource>>,
     /// Steps, each on a host, that must be done before.
-    pub after: Vec<(HostName, &'static str)>,
+    pub after: Vec<(HostName, String)>,
 }
 
 /// Which part of a plan is wanted.
@@ -110,68 +110,21 @@ pub fn plan(
     now: u64,
 ) -> Result<Plan, Error> {
     check_selection(site, playbook, selection)?;
-    let mut entries = Vec::new();
-    let mut started = selection.from.is_none();
-    for entry in &playbook.steps {
-        started |= selection.from.as_deref() == Some(entry.step.as_str());
-        let listed = selection.only.is_empty() || selection.only.contains(&entry.step);
-        if !started || !listed || selection.skip.contains(&entry.step) {
-            continue;
-        }
-        let Some(step) = step::find(&entry.step) else {
-            continue;
-        };
-        for role in &entry.on {
-            if site.with_role(*role).next().is_none() {
-                let (step, role) = (entry.step.clone(), role.as_str().to_owned());
-                return Err(Error::NoHost { step, role });
-            }
-        }
-        entries.push((entry, step));
-    }
-    let chosen = |host: &Host| {
-        selection.hosts.is_empty()
-            || selection
-                .hosts
-                .iter()
-                .any(|name| name == host.name.as_str())
-    };
-    let runs_on = |entry: &crate::playbook::Entry, host: &Host| {
-        entry.on.is_empty() || entry.on.iter().any(|role| host.roles.contains(role))
+    let entries = entries(site, playbook, selection)?;
+    let everybody = Everybody {
+        site,
+        selection,
+        entries: &entries,
     };
     let mut hosts = Vec::new();
-    for host in site.hosts.values().filter(|host| chosen(host)) {
+    for host in site.hosts.values().filter(|host| everybody.chosen(host)) {
         let cx = Cx { site, host, now };
         let mut steps = Vec::new();
-        for (entry, step) in entries.iter().filter(|(entry, _)| runs_on(entry, host)) {
-            let mut after = BTreeSet::new();
-            for name in &entry.after {
-                let earlier = entries.iter().find(|(other, _)| other.step == *name);
-                let Some((earlier, earlier_step)) = earlier else {
-                    continue;
-                };
-                for other in site
-                    .hosts
-                    .values()
-                    .filter(|h| chosen(h) && runs_on(earlier, h))
-                {
-                    after.insert((other.name.clone(), earlier_step.name));
-                }
-            }
-            if entry.rollout == Rollout::OneByOne {
-                let before = site
-                    .hosts
-                    .values()
-                    .filter(|other| chosen(other) && runs_on(entry, other))
-                    .take_while(|other| other.name != host.name)
-                    .last();
-                after.extend(before.map(|before| (before.name.clone(), step.name)));
-            }
-            let resources = (step.resources)(&cx)?;
+        for entry in entries.iter().filter(|entry| runs_on(entry, host)) {
             steps.push(StepPlan {
-                name: step.name,
-                resources,
-                after: after.into_iter().collect(),
+                name: entry.step.clone(),
+                resources: resources(entry, &cx)?,
+                after: everybody.after(entry, host).into_iter().collect(),
             });
         }
         hosts.push(HostPlan {
@@ -179,7 +132,7 @@ pub fn plan(
             steps,
         });
     }
-    let has = |name: &str| entries.iter().any(|(_, step)| step.name == name);
+    let has = |name: &str| entries.iter().any(|entry| entry.step == name);
     let checks = if has("verify") {
         step::checks(site)
     } else {
@@ -197,6 +150,93 @@ pub fn plan(
         checks,
         lookups,
     })
+}
+
+/// The entries of the playbook that are selected, each with a host to run on.
+fn entries<'a>(
+    site: &Site,
+    playbook: &'a Playbook,
+    selection: &Selection,
+) -> Result<Vec<&'a Entry>, Error> {
+    let mut entries = Vec::new();
+    let mut started = selection.from.is_none();
+    for entry in &playbook.steps {
+        started |= selection.from.as_deref() == Some(entry.step.as_str());
+        let listed = selection.only.is_empty() || selection.only.contains(&entry.step);
+        if !started || !listed || selection.skip.contains(&entry.step) {
+            continue;
+        }
+        // The proof needs every host: one that is left out can't be asked for its controls.
+        if entry.step == "verify" && !selection.hosts.is_empty() {
+            continue;
+        }
+        for role in &entry.on {
+            if site.with_role(*role).next().is_none() {
+                let (step, role) = (entry.step.clone(), role.as_str().to_owned());
+                return Err(Error::NoHost { step, role });
+            }
+        }
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+/// What a step of the playbook needs on a host.
+fn resources(entry: &Entry, cx: &Cx<'_>) -> Result<step::Resources, step::Error> {
+    match (&entry.own, step::find(&entry.step)) {
+        (Some(own), _) => step::own::resources(&entry.step, own, cx),
+        (None, Some(step)) => (step.resources)(cx),
+        (None, None) => Err(step::Error {
+            step: entry.step.clone(),
+            what: "there is no such step".to_owned(),
+        }),
+    }
+}
+
+fn runs_on(entry: &Entry, host: &Host) -> bool {
+    entry.on.is_empty() || entry.on.iter().any(|role| host.roles.contains(role))
+}
+
+/// All hosts and steps that take part.
+struct Everybody<'a> {
+    site: &'a Site,
+    selection: &'a Selection,
+    entries: &'a [&'a Entry],
+}
+
+impl Everybody<'_> {
+    fn chosen(&self, host: &Host) -> bool {
+        let names = &self.selection.hosts;
+        names.is_empty() || names.iter().any(|name| name == host.name.as_str())
+    }
+
+    /// The hosts that a step runs on, in the order of their names.
+    fn hosts<'s>(&'s self, entry: &'s Entry) -> impl Iterator<Item = &'s Host> {
+        self.site
+            .hosts
+            .values()
+            .filter(|host| self.chosen(host) && runs_on(entry, host))
+    }
+
+    /// What a step waits for on a host.
+    fn after(&self, entry: &Entry, host: &Host) -> BTreeSet<(HostName, String)> {
+        let mut after = BTreeSet::new();
+        for name in &entry.after {
+            let earlier = self.entries.iter().find(|other| other.step == *name);
+            if let Some(earlier) = earlier {
+                let hosts = self.hosts(earlier);
+                after.extend(hosts.map(|other| (other.name.clone(), earlier.step.clone())));
+            }
+        }
+        if entry.rollout == Rollout::OneByOne {
+            let before = self
+                .hosts(entry)
+                .take_while(|other| other.name != host.name)
+                .last();
+            after.extend(before.map(|before| (before.name.clone(), entry.step.clone())));
+        }
+        after
+    }
 }
 
 fn check_selection(site: &Site, playbook: &Playbook, selection: &Selection) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use provision::playbook::{self, Entry, Error, Playbook, Rollout};
+use provision::playbook::{self, Entry, Error, Own, Playbook, Rollout};
 use provision::site::Role;
 
 const STEPS: [&str; 10] = [
@@ -73,6 +73,7 @@ fn a_step_says_where_it_runs_and_what_it_waits_for_by_a_word_or_a_list() {
         [
             Entry {
                 step: "docker".into(),
+                own: None,
                 on: vec![],
                 after: vec![],
                 rollout: Rollout::Together,
@@ -80,6 +81,7 @@ fn a_step_says_where_it_runs_and_what_it_waits_for_by_a_word_or_a_list() {
             },
             Entry {
                 step: "app".into(),
+                own: None,
                 on: vec![Role::App, Role::Proxy],
                 after: vec!["docker".into()],
                 rollout: Rollout::Together,
@@ -126,10 +128,10 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
         1:3 there is no key `steps` at the top of own.toml → did you mean `step`?
         1:1 [[step]] lacks the key `use` → add `use = "preflight"`
         2:7 there is no step "dokcer" → did you mean `docker`?
-        2:7 there is no step "database" → write `preflight`, `bootstrap`, `docker`, `firewall`, `image`, `app`, `proxy`, `certificate`, `renewal` or `verify`
+        2:7 there is no step "database" → write `preflight`, `bootstrap`, `docker`, `firewall`, `image`, `app`, `proxy`, `certificate`, `renewal`, `verify`, `packages`, `files`, `command` or `service`
         2:7 `use` must be a string in quotes, not a number → write "5"
         4:7 the step "docker" is already on line 2 → leave one of them out
-        5:1 [[step]] has no key `port` → write `use`, `on`, `after` or `rollout`
+        5:1 [[step]] has no key `port` → write `use`, `name`, `on`, `after`, `rollout` or `with`
         5:6 "prxy" is not a role → did you mean `proxy`?
         5:6 "database" is not a role → write `app`, `proxy` or `all`
         5:6 the step "app" runs nowhere → write `app`, `proxy` or `all` at `on`
@@ -186,4 +188,85 @@ fn an_unknown_playbook_names_those_there_are() {
         "can't read /nowhere/own/none.toml: No such file or directory (os error 2); write the \
          path relative to site.toml"
     );
+}
+
+#[test]
+fn an_operators_own_steps_take_their_options_here() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("motd"), "this is {{ host.name }}\n").unwrap();
+    let text = r#"
+[[step]]
+use = "packages"
+with = { install = ["htop", "g++"] }
+[[step]]
+use = "files"
+name = "welcome"
+on = "app"
+with = { files = [{ template = "motd", to = "/etc/motd", mode = "0640" }] }
+[[step]]
+use = "command"
+after = ["welcome"]
+with = { run = ["timedatectl", "set-ntp", "true"] }
+[[step]]
+use = "service"
+with = { unit = "fail2ban.service" }
+"#;
+    std::fs::write(dir.path().join("own.toml"), text).unwrap();
+    let playbook = playbook::load("own.toml", dir.path(), &STEPS).unwrap();
+    let own: Vec<_> = playbook
+        .steps
+        .iter()
+        .map(|entry| entry.own.clone().unwrap())
+        .collect();
+    assert_eq!(own[0], Own::Packages(vec!["htop".into(), "g++".into()]));
+    let Own::Files(files) = &own[1] else {
+        panic!("{:?}", own[1])
+    };
+    assert_eq!(
+        (files[0].path.as_str(), files[0].mode),
+        ("/etc/motd", 0o640)
+    );
+    assert_eq!(files[0].text, "this is {{ host.name }}\n");
+    assert_eq!(playbook.steps[1].step, "welcome");
+    assert_eq!(
+        own[2],
+        Own::Command(vec!["timedatectl".into(), "set-ntp".into(), "true".into()])
+    );
+    assert_eq!(own[3], Own::Service("fail2ban.service".into()));
+}
+
+#[test]
+fn a_mistake_in_an_own_step_is_shown_where_it_stands() {
+    for (text, expected) in [
+        (
+            "[[step]]\nuse = \"packages\"\n",
+            "2:7 the step \"packages\" doesn't say what → write with = { install = [\"htop\"] }",
+        ),
+        (
+            "[[step]]\nuse = \"packages\"\nwith = { instal = [\"htop\"] }\n",
+            "3:10 [[step.with]] has no key `instal` → did you mean `install`?",
+        ),
+        (
+            "[[step]]\nuse = \"packages\"\nwith = { run = [\"true\"] }\n",
+            "3:16 this is an option of the step \"command\", not of \"packages\" → leave it out, or change `use`",
+        ),
+        (
+            "[[step]]\nuse = \"packages\"\nwith = { install = [\"-y\"] }\n",
+            "3:21 \"-y\" is not the name of a package → lower-case letters, digits, + - and .",
+        ),
+        (
+            "[[step]]\nuse = \"files\"\nwith = { files = [{ template = \"none\", to = \"etc\" }] }\n",
+            "3:45 \"etc\" is not an absolute path → a path such as \"/app/static\", without spaces",
+        ),
+        (
+            "[[step]]\nuse = \"docker\"\nwith = { run = [\"true\"] }\n",
+            "3:8 the step \"docker\" takes its options from site.toml → leave `with` out here",
+        ),
+        (
+            "[[step]]\nuse = \"command\"\nname = \"docker\"\nwith = { run = [\"true\"] }\n",
+            "3:8 \"docker\" is the name of a step that is built in → give it another name",
+        ),
+    ] {
+        assert_eq!(mistake(text), expected);
+    }
 }

@@ -45,6 +45,26 @@ pub(super) fn plan(args: &SiteArgs) -> Result<(Plan, Settings), Error> {
     Ok((plan, settings))
 }
 
+/// That these hosts are in site.toml.
+pub(super) fn known_hosts(settings: &Settings, names: &[String]) -> Result<(), Error> {
+    for name in names {
+        if !settings.site.hosts.keys().any(|host| host.as_str() == name) {
+            let known = settings
+                .site
+                .hosts
+                .keys()
+                .map(ToString::to_string)
+                .collect();
+            return Err(plan::Error::UnknownHost {
+                name: name.clone(),
+                known,
+            }
+            .into());
+        }
+    }
+    Ok(())
+}
+
 /// Who runs this, for other runs that find a host held.
 fn owner() -> String {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));

@@ -120,13 +120,13 @@ impl Host<'_> {
                 Outcome::Failed(_) | Outcome::RolledBack(_) => self.tally.failed += 1,
                 _ => {}
             }
-            self.finished(step.name, outcome, ms(start));
-            self.work.gates.open(&self.remote.host, step.name, ended);
+            self.finished(&step.name, outcome, ms(start));
+            self.work.gates.open(&self.remote.host, &step.name, ended);
             if ended == Ended::Badly {
                 let by = format!("{} on {}", step.name, self.remote.host);
                 for later in left {
                     self.tally.blocked += 1;
-                    self.finished(later.name, Outcome::Blocked { by: by.clone() }, 0);
+                    self.finished(&later.name, Outcome::Blocked { by: by.clone() }, 0);
                 }
                 self.work.gates.leave(&self.remote.host);
                 return;
@@ -150,7 +150,7 @@ impl Host<'_> {
                 return Err(Stop::Blocked(format!("{name} on {host}")));
             }
         }
-        let (host, name) = (self.remote.host.clone(), step.name.to_owned());
+        let (host, name) = (self.remote.host.clone(), step.name.clone());
         self.remote
             .events
             .send(Event::StepStarted { host, step: name });
@@ -183,7 +183,7 @@ impl Host<'_> {
         &mut self,
         resources: impl IntoIterator<Item = &'r Box<dyn Resource>>,
     ) -> Result<(), Failure> {
-        let gather = gather(resources)?;
+        let gather = gather(resources).map_err(|e| unreadable(&e))?;
         self.seen = read(&self.remote, &gather).await?;
         Ok(())
     }
@@ -206,7 +206,7 @@ impl Host<'_> {
         };
         self.hold().await?;
         if resource.guarded() && guard.is_none() {
-            *guard = Some(guard::arm(&self.remote, &self.work.settings, step.name).await?);
+            *guard = Some(guard::arm(&self.remote, &self.work.settings, &step.name).await?);
         }
         let start = Instant::now();
         self.work.changed.store(true, Ordering::Relaxed);
@@ -214,11 +214,15 @@ impl Host<'_> {
         for op in resource.converge(&self.seen) {
             self.remote.events.send(Event::Doing {
                 host: self.remote.host.clone(),
-                step: step.name.to_owned(),
+                step: step.name.clone(),
                 resource: resource.id(),
                 what: op.what.clone(),
             });
-            act(&self.remote, step.name, &op, &self.work.settings.cache).await?;
+            let acted = act(&self.remote, &step.name, &op, &self.work.settings.cache).await;
+            if let (Err(failure), Some(guard)) = (&acted, &guard) {
+                return Err(guard.will_fire(failure).into());
+            }
+            acted?;
         }
         // What follows in this step is read again too: what was just done may have changed it.
         self.read(&step.resources[at..]).await?;
@@ -237,7 +241,7 @@ impl Host<'_> {
         self.tally.changed += 1;
         self.remote.events.send(Event::Changed {
             host: self.remote.host.clone(),
-            step: step.name.to_owned(),
+            step: step.name.clone(),
             resource: resource.id(),
             what,
             ms: ms(start),

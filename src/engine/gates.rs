@@ -13,7 +13,7 @@ pub(super) enum Ended {
     Badly,
 }
 
-type Key = (String, &'static str);
+type Key = (String, String);
 
 /// One gate for each step on each host; it opens when the step ends there.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Gates {
         let mut gates = BTreeMap::new();
         for host in &plan.hosts {
             for step in &host.steps {
-                let key = (host.host.name.to_string(), step.name);
+                let key = (host.host.name.to_string(), step.name.clone());
                 gates.insert(key, watch::Sender::new(None));
             }
         }
@@ -32,8 +32,8 @@ impl Gates {
     }
 
     /// Says how a step ended on a host.
-    pub(super) fn open(&self, host: &str, step: &'static str, ended: Ended) {
-        if let Some(gate) = self.0.get(&(host.to_owned(), step)) {
+    pub(super) fn open(&self, host: &str, step: &str, ended: Ended) {
+        if let Some(gate) = self.0.get(&(host.to_owned(), step.to_owned())) {
             gate.send_replace(Some(ended));
         }
     }
@@ -54,8 +54,8 @@ impl Gates {
     }
 
     /// Waits until a step has ended on a host.
-    pub(super) async fn wait(&self, host: &str, step: &'static str) -> Ended {
-        let Some(gate) = self.0.get(&(host.to_owned(), step)) else {
+    pub(super) async fn wait(&self, host: &str, step: &str) -> Ended {
+        let Some(gate) = self.0.get(&(host.to_owned(), step.to_owned())) else {
             return Ended::Well;
         };
         let mut gate = gate.subscribe();

@@ -19,7 +19,7 @@ const DISARM: Script = Script(include_str!("sh/guard-disarm.sh"));
 #[derive(Debug)]
 pub(super) struct Guard {
     name: String,
-    step: &'static str,
+    step: String,
 }
 
 /// How a guard ended that was not disarmed.
@@ -34,7 +34,7 @@ pub(super) enum Lapsed {
 pub(super) async fn arm(
     remote: &Remote,
     settings: &Settings,
-    step: &'static str,
+    step: &str,
 ) -> Result<Guard, Failure> {
     let seconds = settings.site.firewall.guard_seconds;
     let name = format!("{}-{step}", settings.site.name);
@@ -57,10 +57,24 @@ pub(super) async fn arm(
         step: step.to_owned(),
         seconds,
     });
-    Ok(Guard { name, step })
+    Ok(Guard {
+        name,
+        step: step.to_owned(),
+    })
 }
 
 impl Guard {
+    /// A failure under an armed guard, with what the guard will make of it.
+    pub(super) fn will_fire(&self, failure: &Failure) -> Failure {
+        let mut failure = failure.clone();
+        let soon = "the server puts its old firewall back by itself; mend the cause and run again";
+        failure.next = Some(match failure.next {
+            Some(next) => format!("{next}; {soon}"),
+            None => soon.to_owned(),
+        });
+        failure
+    }
+
     /// Comes in anew, becomes root, and disarms.
     ///
     /// # Errors
@@ -102,7 +116,7 @@ impl Guard {
             .map_err(|e| Lapsed::Failed(lost(&e)))?;
         let said = String::from_utf8_lossy(&done.stdout).trim().to_owned();
         if in_time && said == "provision:disarmed" {
-            let (host, step) = (remote.host.clone(), self.step.to_owned());
+            let (host, step) = (remote.host.clone(), self.step.clone());
             events.send(Event::GuardDisarmed { host, step });
             return Ok((remote, attempts));
         }

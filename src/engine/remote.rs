@@ -48,7 +48,9 @@ impl Remote {
         if done.status.success() {
             return Ok(done.stdout);
         }
-        let said = String::from_utf8_lossy(&done.stderr).trim().to_owned();
+        let said = self
+            .events
+            .masked(String::from_utf8_lossy(&done.stderr).trim());
         if let Some(failure) = sudo_refused(&self.user, &said) {
             return Err(failure);
         }
@@ -113,6 +115,10 @@ impl Remote {
             Status::Code(code) => Some(i64::from(*code)),
             Status::Signal(_) => None,
         };
+        failure.next = Some(
+            "mend what it says and run again: what is done stays done (-v shows all it prints)"
+                .to_owned(),
+        );
         failure
     }
 }

@@ -1,6 +1,6 @@
 //! Connects to all hosts at once, reads each in one exec, and compares. Changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,9 @@ use super::remote::{Remote, failure, lost, ms, unreadable};
 use super::{Events, Settings};
 use crate::event::{Event, Failure, State};
 use crate::plan::{HostPlan, Lookup, Plan};
-use crate::resource::Resource;
 use crate::resource::fact::Observed;
 use crate::resource::gather::Gather;
+use crate::resource::{Resource, Unreadable};
 use crate::ssh::Keys;
 use crate::vantage;
 
@@ -92,7 +92,8 @@ pub async fn survey(plan: Plan, settings: &Settings, keys: Keys, events: &Events
                     host: name.clone(),
                     events: events.clone(),
                 };
-                let seen = read(&remote, &gather?).await?;
+                let gather = gather.map_err(|e| unreadable(&e))?;
+                let seen = read(&remote, &gather).await?;
                 Ok((remote, seen))
             }
             .await;
@@ -127,10 +128,12 @@ pub async fn survey(plan: Plan, settings: &Settings, keys: Keys, events: &Events
 /// One script for the facts of these resources, with a nonce nobody can guess.
 pub(super) fn gather<'a>(
     resources: impl IntoIterator<Item = &'a Box<dyn Resource>>,
-) -> Result<Gather, Failure> {
+) -> Result<Gather, Unreadable> {
     let mut nonce = [0_u8; 16];
-    getrandom::fill(&mut nonce)
-        .map_err(|e| failure("read", format!("no random numbers: {e}"), ""))?;
+    getrandom::fill(&mut nonce).map_err(|e| Unreadable {
+        fact: "random numbers".to_owned(),
+        why: e.to_string(),
+    })?;
     let nonce: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Gather::new(
         nonce,
@@ -186,6 +189,9 @@ fn count(
                 state: State::Refused { what, mend },
             });
         }
+        // A thing that two steps need, as nginx's configuration, is one difference: it is told
+        // with the first of them.
+        let mut told = BTreeSet::new();
         for step in &plan.steps {
             for resource in &step.resources {
                 let state = match resource.compare(seen) {
@@ -195,6 +201,9 @@ fn count(
                         mend: "see what keeps it from being read on the server".to_owned(),
                     },
                 };
+                if state != State::InSync && !told.insert(resource.id()) {
+                    continue;
+                }
                 match &state {
                     State::InSync => counts.in_sync += 1,
                     State::Differs { .. } => counts.differ += 1,
@@ -203,7 +212,7 @@ fn count(
                 }
                 events.send(Event::Seen {
                     host: host.clone(),
-                    step: step.name.to_owned(),
+                    step: step.name.clone(),
                     resource: resource.id(),
                     state,
                 });

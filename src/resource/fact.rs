@@ -217,8 +217,8 @@ pub struct Observed {
     pub units: BTreeMap<String, Unit>,
     /// Files by path; `None` is a file that doesn't exist.
     pub files: BTreeMap<String, Option<File>>,
-    /// `None` where there is no Docker yet.
-    pub docker: Option<Docker>,
+    /// `None` where there is no Docker yet; an error in words where it doesn't answer.
+    pub docker: Option<Result<Docker, String>>,
     /// Rules by family; absent where there is no `iptables-save` yet.
     pub rules: BTreeMap<Family, String>,
     /// Output by script and arguments.
@@ -296,10 +296,17 @@ impl Observed {
     /// Docker's objects, or `None` where there is no Docker.
     ///
     /// # Errors
-    /// If it was not read.
+    /// If it was not read, or Docker is there and doesn't answer.
     pub fn docker(&self) -> Result<Option<&Docker>, Unreadable> {
         self.was_read("docker")?;
-        Ok(self.docker.as_ref())
+        match &self.docker {
+            None => Ok(None),
+            Some(Ok(docker)) => Ok(Some(docker)),
+            Some(Err(why)) => Err(Unreadable {
+                fact: "Docker's API".to_owned(),
+                why: why.clone(),
+            }),
+        }
     }
 
     /// Live rules, or `None` where there is no packet filter tool.

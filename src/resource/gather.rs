@@ -116,8 +116,9 @@ impl Gather {
                 Family::V4 => ("rules4", "iptables-save"),
                 Family::V6 => ("rules6", "ip6tables-save"),
             };
-            let cmd =
-                format!("if command -v {tool} >/dev/null; then {tool} -t filter; else false; fi");
+            let cmd = format!(
+                "if command -v {tool} >/dev/null; then {tool} -t filter; else (exit 127); fi"
+            );
             self.section(&mut body, name, &cmd);
         }
         if self.docker {
@@ -188,25 +189,25 @@ impl Gather {
                 "rules6"
             };
             let (status, text) = section(name)?;
-            if *status == 0 {
-                seen.rules.insert(*family, text.clone());
+            match status {
+                0 => {
+                    seen.rules.insert(*family, text.clone());
+                }
+                // There is no such tool yet.
+                127 => {}
+                other => {
+                    let why = format!("the tool that prints them ended with {other}");
+                    return Err(unreadable(name, why));
+                }
             }
             seen.read.insert(format!("rules {family:?}"));
         }
         if self.docker {
             let (status, text) = section("docker")?;
             seen.docker = match status {
-                0 => Some(docker(text)?),
+                0 => Some(docker(text).map_err(|e| e.why)),
                 3 => None,
-                other => {
-                    return Err(unreadable(
-                        "docker",
-                        format!(
-                            "its API could not be asked (status {other}): {}",
-                            text.trim()
-                        ),
-                    ));
-                }
+                _ => Some(Err(text.trim().to_owned())),
             };
             seen.read.insert("docker".to_owned());
         }

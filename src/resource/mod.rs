@@ -12,6 +12,7 @@
 //! | [`pending`] | a restart or reload that a written file still needs |
 //! | [`ufw`] | ufw's rules and whether it is on |
 //! | [`ufw_docker`] | the rules that put Docker's ports behind ufw, on file and live |
+//! | [`leftover`] | a guarded change that was never confirmed |
 //! | [`image`] | a container image, built or pulled |
 //! | [`compose`] | a Compose project's containers |
 //! | [`task`] | a command that is run once for what it depends on |
@@ -25,6 +26,7 @@ pub mod fact;
 pub mod file;
 pub mod gather;
 pub mod image;
+pub mod leftover;
 pub mod merged_json;
 pub mod nginx;
 pub mod op;
@@ -37,6 +39,9 @@ pub mod ufw;
 pub mod ufw_docker;
 pub mod unit;
 pub mod user;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

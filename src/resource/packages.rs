@@ -5,7 +5,7 @@ use super::{Fact, Observed, Op, Resource, Unreadable, differs};
 use crate::event::State;
 
 /// Installs packages; waits for whoever holds apt's locks, and names it.
-pub const APT: &str = include_str!("sh/apt.sh");
+pub const APT: &str = concat!(include_str!("sh/apt-holder.sh"), include_str!("sh/apt.sh"));
 
 /// A set of packages that are installed together.
 #[derive(Clone, Debug)]

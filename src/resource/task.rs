@@ -11,6 +11,7 @@ pub struct Task {
     receipt: String,
     fingerprint: String,
     ops: Vec<Op>,
+    docker: bool,
 }
 
 impl Task {
@@ -28,7 +29,15 @@ impl Task {
             receipt: receipt.into(),
             fingerprint,
             ops,
+            docker: true,
         }
+    }
+
+    /// It can be done before there is Docker.
+    #[must_use]
+    pub fn needs_no_docker(mut self) -> Self {
+        self.docker = false;
+        self
     }
 }
 
@@ -49,7 +58,7 @@ impl Resource for Task {
     }
 
     fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {
-        if seen.docker()?.is_none() {
+        if self.docker && seen.docker()?.is_none() {
             return Ok(unknown("docker"));
         }
         let wanted = sha256(&self.fingerprint);

@@ -102,6 +102,13 @@ pub struct Rules {
     ssh: bool,
 }
 
+/// The difference between the rules that are there and those that must be.
+struct Gap {
+    missing: Vec<Rule>,
+    /// Of ours, and no longer wanted.
+    stale: Vec<Rule>,
+}
+
 impl Rules {
     /// Rules that carry `owner` as their comment.
     pub fn new(owner: impl Into<String>, path: Path, rules: Vec<Rule>) -> Self {
@@ -141,8 +148,8 @@ impl Rules {
         Ok(wanted)
     }
 
-    /// The rules that are missing, and those of ours that are stale.
-    fn gap(&self, seen: &Observed) -> Result<Option<(Vec<Rule>, Vec<Rule>)>, Unreadable> {
+    /// What is to be added and removed; `None` where there is no ufw yet.
+    fn gap(&self, seen: &Observed) -> Result<Option<Gap>, Unreadable> {
         let Some(four) = seen.text(USER_RULES)? else {
             return Ok(None);
         };
@@ -174,7 +181,7 @@ impl Rules {
             .collect();
         stale.sort();
         stale.dedup();
-        Ok(Some((missing, stale)))
+        Ok(Some(Gap { missing, stale }))
     }
 }
 
@@ -199,7 +206,7 @@ impl Resource for Rules {
     }
 
     fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {
-        let Some((missing, stale)) = self.gap(seen)? else {
+        let Some(Gap { missing, stale }) = self.gap(seen)? else {
             return Ok(unknown("bootstrap"));
         };
         if missing.is_empty() && stale.is_empty() {
@@ -220,7 +227,7 @@ impl Resource for Rules {
     }
 
     fn converge(&self, seen: &Observed) -> Vec<Op> {
-        let Ok(Some((missing, stale))) = self.gap(seen) else {
+        let Ok(Some(Gap { missing, stale })) = self.gap(seen) else {
             return Vec::new();
         };
         let add = missing.iter().map(|rule| {

@@ -163,7 +163,21 @@ fn environment(
         let name = reader.name(text, EnvName::new)?;
         add(text, name, reader.variable(text)?, "`secrets`")?;
     }
+    warnings.extend(all.iter().filter_map(|(name, value)| truthy(name, value)));
     Ok(all)
+}
+
+/// A warning if DEBUG is switched off in a way that settings like the tutorial's
+/// (`os.getenv("DEBUG", False)`) take for on: any text is true in Python.
+fn truthy(name: &EnvName, value: &Secret) -> Option<String> {
+    let off = ["false", "0", "no", "off", "none"];
+    let meant_off = off.contains(&value.reveal().to_ascii_lowercase().as_str());
+    (meant_off && matches!(name.as_str(), "DEBUG" | "DJANGO_DEBUG")).then(|| {
+        format!(
+            "{name} is {:?}, a text that many settings take for true: leave {name} out, or make it empty",
+            value.reveal()
+        )
+    })
 }
 
 fn read_env_file(

@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use russh::client::{self, AuthResult, DisconnectReason, Handle};
+use russh::client::{self, AuthResult, Handle};
 use russh::keys::agent::AgentIdentity;
-use russh::keys::{Algorithm, HashAlg, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate};
+use russh::keys::{Algorithm, HashAlg, PrivateKeyWithHashAlg, PublicKey};
 use russh::{AgentAuthError, MethodKind, Preferred, cipher};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::error::{Error, Fault, Stage};
+use super::handler::{Handler, Said, Stop};
 use super::keys::{Candidate, Keys};
 use super::known_hosts::fingerprint;
 use super::session::Session;
@@ -319,74 +320,4 @@ async fn ended(handle: &Handle<Handler>) -> bool {
 
 fn names(methods: &[MethodKind]) -> Vec<String> {
     methods.iter().map(String::from).collect()
-}
-
-/// The server's last words on a connection.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Said(Arc<Mutex<Option<String>>>);
-
-impl Said {
-    pub(super) fn get(&self) -> Option<String> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn set(&self, text: String) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
-    }
-}
-
-/// Why a connection ended, on our side of it.
-#[derive(Debug)]
-pub(super) enum Stop {
-    HostKey(Box<Fault>),
-    Russh(russh::Error),
-}
-
-impl From<russh::Error> for Stop {
-    fn from(error: russh::Error) -> Self {
-        Self::Russh(error)
-    }
-}
-
-/// What russh asks back.
-pub(super) struct Handler {
-    /// None: look at the key and go no further.
-    judge: Option<Judge>,
-    seen: Arc<Mutex<Option<PublicKey>>>,
-    said: Said,
-}
-
-impl client::Handler for Handler {
-    type Error = Stop;
-
-    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Stop> {
-        let key = shown.public_key();
-        let Some(judge) = &self.judge else {
-            *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
-            return Ok(false);
-        };
-        // A certificate isn't asked for; should one come, its key is judged like any other.
-        judge
-            .check(&key)
-            .map(|()| true)
-            .map_err(|fault| Stop::HostKey(Box::new(fault)))
-    }
-
-    async fn disconnected(&mut self, reason: DisconnectReason<Stop>) -> Result<(), Stop> {
-        match reason {
-            DisconnectReason::ReceivedDisconnect(info) => {
-                self.said.set(info.message);
-                Ok(())
-            }
-            DisconnectReason::Error(stop) => {
-                if let Stop::Russh(error) = &stop {
-                    self.said.set(error.to_string());
-                }
-                Err(stop)
-            }
-        }
-    }
 }

@@ -12,6 +12,7 @@
 
 mod connect;
 mod error;
+mod handler;
 mod keys;
 mod known_hosts;
 mod output;

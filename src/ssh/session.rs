@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{Receiver, UnboundedSender};
 use tokio::time::timeout;
 
-use super::connect::{Handler, Said};
 use super::error::{Error, Fault, Stage};
+use super::handler::{Handler, Said};
 use super::output::Output;
 
 /// Commands at once on one connection. sshd refuses the eleventh (MaxSessions).

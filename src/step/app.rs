@@ -110,7 +110,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     };
     let render = |compose: &Compose<'_>| {
         compose.render().map_err(|e| Error {
-            step: "app",
+            step: "app".to_owned(),
             what: e.to_string(),
         })
     };

@@ -2,6 +2,7 @@
 
 use super::{Cx, Error, Resources, Step, firewall};
 use crate::resource::file::File;
+use crate::resource::leftover::Leftover;
 use crate::resource::packages::Packages;
 use crate::resource::ufw::Enabled;
 use crate::resource::unit::Unit;
@@ -22,12 +23,10 @@ pub(super) const STEP: Step = Step {
 fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let user = cx.site.ssh.user.as_str();
     let visudo = Cmd::new("visudo").args(["--check", "--quiet", "--file"]);
-    let mut all: Resources = vec![Box::new(Packages::new([
-        "sudo",
-        "ufw",
-        "curl",
-        "ca-certificates",
-    ]))];
+    let mut all: Resources = vec![
+        Box::new(Leftover),
+        Box::new(Packages::new(["sudo", "ufw", "curl", "ca-certificates"])),
+    ];
     if user != "root" {
         all.push(Box::new(User::new(user, cx.site.ssh.bootstrap.as_str())));
         all.push(Box::new(

@@ -37,7 +37,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     });
     let Value::Object(keys) = keys else {
         return Err(Error {
-            step: "docker",
+            step: "docker".to_owned(),
             what: "its keys are not an object".to_owned(),
         });
     };

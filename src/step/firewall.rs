@@ -2,6 +2,7 @@
 
 use super::{Cx, Error, Resources, Step};
 use crate::resource::fact::Family;
+use crate::resource::leftover::Leftover;
 use crate::resource::ufw::{Path, Rule, Rules};
 use crate::resource::ufw_docker::{Block, Live};
 use crate::site::Role;
@@ -85,6 +86,7 @@ pub(super) fn input_rules(cx: &Cx<'_>) -> Rules {
 fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let routes = routes(cx);
     Ok(vec![
+        Box::new(Leftover),
         Box::new(input_rules(cx)),
         Box::new(Rules::new(owner(cx), Path::Route, routes.clone())),
         Box::new(Block(Family::V4)),

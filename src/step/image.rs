@@ -19,7 +19,7 @@ pub(super) const STEP: Step = Step {
 pub(super) fn reference(cx: &Cx<'_>) -> Result<String, Error> {
     let tag = |digest: &str| -> Result<String, Error> {
         let short = digest.get(..12).ok_or_else(|| Error {
-            step: "image",
+            step: "image".to_owned(),
             what: "the application's revision has not been looked up".to_owned(),
         })?;
         Ok(format!("{}:{short}", cx.site.name))

@@ -10,6 +10,7 @@ pub mod env_file;
 pub mod escape;
 mod firewall;
 mod image;
+pub mod own;
 mod preflight;
 mod proxy;
 mod renewal;
@@ -67,7 +68,7 @@ pub struct Step {
 #[error("{step}: {what}")]
 pub struct Error {
     /// The step.
-    pub step: &'static str,
+    pub step: String,
     /// What is wrong with the site for it.
     pub what: String,
 }

@@ -17,8 +17,14 @@ pub(super) const STEP: Step = Step {
     resources,
 };
 
-const PROBE: Script = Script(include_str!("preflight.sh"));
-const WAIT: &str = include_str!("preflight-wait.sh");
+const PROBE: Script = Script(concat!(
+    include_str!("../resource/sh/apt-holder.sh"),
+    include_str!("preflight.sh")
+));
+const WAIT: &str = concat!(
+    include_str!("../resource/sh/apt-holder.sh"),
+    include_str!("preflight-wait.sh")
+);
 
 /// Megabytes that images, packages and logs need at the least.
 const DISK_MB: u64 = 2_000;

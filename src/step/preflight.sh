@@ -10,20 +10,7 @@ if [ -d /run/cloud-init ] && [ ! -e /run/cloud-init/disabled ] &&
 fi
 printf 'cloud_init=%s\n' "$cloud_init"
 
-# Who holds one of apt's locks: the kernel knows it by inode.
-holder=
-if [ -s /proc/locks ]; then
-    locks=$(stat -c %i /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock \
-        /var/cache/apt/archives/lock 2>/dev/null)
-    while read -r _ _ _ _ pid place _; do
-        for inode in $locks; do
-            if [ "${place##*:}" = "$inode" ] && [ -r "/proc/$pid/comm" ]; then
-                read -r comm <"/proc/$pid/comm"
-                holder="$comm (pid $pid)"
-            fi
-        done
-    done </proc/locks
-fi
+holder=$(apt_holder)
 printf 'apt_lock=%s\n' "$holder"
 
 # Who listens on 80 and 443, but for Docker's proxy, which is looked at by its container.

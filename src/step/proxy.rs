@@ -35,6 +35,8 @@ struct Conf<'a> {
     site: &'a str,
     upstreams: &'a [String],
     names: &'a str,
+    canonical: &'a str,
+    others: Option<&'a str>,
     certificate: Option<&'a str>,
     hsts: u64,
     max_body: &'a str,
@@ -64,7 +66,7 @@ pub(super) fn container(cx: &Cx<'_>) -> String {
 
 fn failed(e: askama::Error) -> Error {
     Error {
-        step: "proxy",
+        step: "proxy".to_owned(),
         what: e.to_string(),
     }
 }
@@ -80,11 +82,14 @@ pub(super) fn nginx(cx: &Cx<'_>) -> Result<(Nginx, Pending), Error> {
         })
         .collect();
     let names: Vec<&str> = site.domains.iter().map(|domain| domain.as_str()).collect();
+    let others = names[1..].join(" ");
     let live = format!("/etc/letsencrypt/live/{}", site.canonical());
     let mut conf = Conf {
         site: site.name.as_str(),
         upstreams: &upstreams,
         names: &names.join(" "),
+        canonical: site.canonical().as_str(),
+        others: (names.len() > 1).then_some(others.as_str()),
         certificate: None,
         hsts: site.proxy.hsts,
         max_body: &site.proxy.max_body,

@@ -44,7 +44,7 @@ struct Timer<'a> {
 
 fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let failed = |e: askama::Error| Error {
-        step: "renewal",
+        step: "renewal".to_owned(),
         what: e.to_string(),
     };
     let site = cx.site.name.as_str();

@@ -19,6 +19,7 @@ ip6tables-restore <rules.v6
 date -u +%FT%TZ >rolled-back
 sync
 END
-sync -- "$dir"
+: >"$dir/armed"
+sync
 systemd-run --quiet --collect --unit="$unit" --on-active="$2" \
     --timer-property=AccuracySec=100ms /bin/sh "$dir/restore" "$dir"

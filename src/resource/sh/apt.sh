@@ -2,26 +2,10 @@
 # waited for and named; an interrupted dpkg is finished first.
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=a NEEDRESTART_SUSPEND=1
 
-# Who holds one of apt's locks, as "name (pid N)".
-holder() {
-    for lock in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock \
-        /var/cache/apt/archives/lock; do
-        [ -e "$lock" ] || continue
-        inode=$(stat -c %i "$lock")
-        while read -r _ _ _ _ pid place _; do
-            if [ "${place##*:}" = "$inode" ] && [ -r "/proc/$pid/comm" ]; then
-                printf '%s (pid %s)' "$(cat "/proc/$pid/comm")" "$pid"
-                return 0
-            fi
-        done </proc/locks
-    done
-    return 1
-}
-
 # Waits until nobody holds a lock: ten minutes at most.
 wait_for_locks() {
     tries=0
-    while who=$(holder); do
+    while who=$(apt_holder); do
         tries=$((tries + 1))
         if [ "$tries" -gt 300 ]; then
             echo "$who has held the apt lock for ten minutes" >&2

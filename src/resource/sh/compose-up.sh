@@ -1,10 +1,9 @@
 # Brings Compose project $1 of file $2 up and waits until its containers are healthy; if they
 # don't become so, says what they are and what they logged last.
-if docker compose --project-name "$1" --file "$2" up --detach --wait --wait-timeout 180 \
-    --remove-orphans 2>&1; then
-    exit 0
-fi
-status=$?
+status=0
+docker compose --project-name "$1" --file "$2" up --detach --wait --wait-timeout 180 \
+    --remove-orphans 2>&1 || status=$?
+[ "$status" -ne 0 ] || exit 0
 docker compose --project-name "$1" --file "$2" ps --all 2>&1
 for id in $(docker compose --project-name "$1" --file "$2" ps --all --quiet); do
     echo "last health check:"

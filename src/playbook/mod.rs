@@ -4,13 +4,17 @@
 //! conditions and no loops. On one host the steps run as they are written; across hosts
 //! nothing waits unless `after` says so.
 
+mod own;
+
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
 
 use crate::input::{self, Document, Example, Words, alternatives, closest};
-use crate::site::Role;
+use crate::site::{Role, SiteName};
+
+pub use own::{KINDS, Own, OwnFile};
 
 /// Steps in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +30,10 @@ pub struct Playbook {
 /// One step of a playbook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// The step's name.
+    /// The step's name; of an operator's own step, the name that it is given.
     pub step: String,
+    /// What it does, if it is an operator's own.
+    pub own: Option<Own>,
     /// The roles it runs on; empty means every host.
     pub on: Vec<Role>,
     /// Earlier steps that must be done on every host that has them.
@@ -72,7 +78,7 @@ pub enum Error {
 /// The playbooks that are part of this program: name and text.
 pub const SHIPPED: &[(&str, &str)] = &[(
     "django-scaled",
-    include_str!("../playbooks/django-scaled.toml"),
+    include_str!("../../playbooks/django-scaled.toml"),
 )];
 
 /// A playbook by its shipped name, or by its path (a name with a `/` in it, or that ends
@@ -83,12 +89,12 @@ pub const SHIPPED: &[(&str, &str)] = &[(
 pub fn load(name: &str, base_dir: &Path, known_steps: &[&str]) -> Result<Playbook, Error> {
     if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
         let document = Document::new(format!("playbooks/{name}.toml"), *text);
-        return Ok(parse(name, &document, known_steps)?);
+        return Ok(parse(name, &document, base_dir, known_steps)?);
     }
     if name.contains('/') || name.ends_with(".toml") {
         let path: PathBuf = base_dir.join(name);
         let document = Document::open(&path, "write the path relative to site.toml")?;
-        return Ok(parse(name, &document, known_steps)?);
+        return Ok(parse(name, &document, base_dir, known_steps)?);
     }
     let shipped: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
     let hint = closest(name, shipped.iter().copied())
@@ -100,23 +106,26 @@ pub fn load(name: &str, base_dir: &Path, known_steps: &[&str]) -> Result<Playboo
     })
 }
 
-/// A playbook from its text.
+/// A playbook from its text. Templates of own steps are read relative to `base_dir`.
 ///
 /// # Errors
 /// The first mistake in it.
 pub fn parse(
     name: &str,
     document: &Document,
+    base_dir: &Path,
     known_steps: &[&str],
 ) -> Result<Playbook, input::Error> {
     const EXAMPLES: &[Example] = &[
         ("", "step", "[[step]]\nuse = \"preflight\""),
         ("step", "use", "use = \"preflight\""),
+        own::EXAMPLES[0],
+        own::EXAMPLES[1],
     ];
     let raw: RawPlaybook = document.read(EXAMPLES)?;
     let mut steps: Vec<Entry> = Vec::new();
     for raw_step in &raw.step {
-        let entry = entry(document, raw_step, &raw, &steps, known_steps)?;
+        let entry = entry(document, raw_step, &raw, &steps, known_steps, base_dir)?;
         steps.push(entry);
     }
     if steps.is_empty() {
@@ -139,27 +148,36 @@ fn entry(
     playbook: &RawPlaybook,
     earlier: &[Entry],
     known_steps: &[&str],
+    base_dir: &Path,
 ) -> Result<Entry, input::Error> {
-    let step = raw.step.get_ref();
-    if !known_steps.contains(&step.as_str()) {
-        let instead = match closest(step, known_steps.iter().copied()) {
+    let kind = raw.step.get_ref();
+    let known = || known_steps.iter().copied().chain(KINDS);
+    if !known().any(|known| known == kind) {
+        let instead = match closest(kind, known()) {
             Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("write {}", alternatives(known_steps.iter().copied())),
+            None => format!("write {}", alternatives(known())),
         };
-        let what = format!("there is no step {step:?}");
+        let what = format!("there is no step {kind:?}");
         return Err(document.mistake(raw.step.span(), what, instead));
     }
+    let own = own::resolve(document, &raw.step, raw.with.as_ref(), base_dir)?;
+    let step = &named(document, raw, own.is_some(), known_steps)?;
     let line = document.position(raw.step.span().start).0;
     if let Some(first) = earlier.iter().find(|entry| entry.step == *step) {
         return Err(document.mistake(
             raw.step.span(),
             format!("the step {step:?} is already on line {}", first.line),
-            "leave one of them out",
+            if own.is_some() {
+                "give it a `name` of its own"
+            } else {
+                "leave one of them out"
+            },
         ));
     }
     let after = raw.after.as_ref().map(Words::list).unwrap_or_default();
     Ok(Entry {
         step: step.clone(),
+        own,
         on: roles(document, raw)?,
         after: after
             .iter()
@@ -168,6 +186,34 @@ fn entry(
         rollout: rollout(document, raw.rollout.as_ref())?,
         line,
     })
+}
+
+/// What the step goes by: an own step may be given a name, a built-in one has its own.
+fn named(
+    document: &Document,
+    raw: &RawStep,
+    own: bool,
+    known_steps: &[&str],
+) -> Result<String, input::Error> {
+    let Some(name) = &raw.name else {
+        return Ok(raw.step.get_ref().clone());
+    };
+    let wrong = |what: String, instead: &str| Err(document.mistake(name.span(), what, instead));
+    if !own {
+        let what = format!("the step {:?} has its name already", raw.step.get_ref());
+        return wrong(what, "leave `name` out");
+    }
+    if known_steps.contains(&name.get_ref().as_str()) {
+        let what = format!(
+            "{:?} is the name of a step that is built in",
+            name.get_ref()
+        );
+        return wrong(what, "give it another name");
+    }
+    match SiteName::new(name.get_ref().clone()) {
+        Ok(name) => Ok(name.to_string()),
+        Err(e) => wrong(e.what, &e.instead),
+    }
 }
 
 fn waits_for(
@@ -184,7 +230,7 @@ fn waits_for(
     let later = playbook
         .step
         .iter()
-        .find(|other| other.step.get_ref() == wanted);
+        .find(|other| other.name.as_ref().unwrap_or(&other.step).get_ref() == wanted);
     Err(match later {
         Some(other) if wanted != step => document.clash(
             name.span(),
@@ -286,7 +332,11 @@ struct RawPlaybook {
 struct RawStep {
     #[serde(rename = "use")]
     step: Spanned<String>,
+    /// What an own step goes by; there may be several of a kind.
+    name: Option<Spanned<String>>,
     on: Option<Spanned<Words>>,
     after: Option<Spanned<Words>>,
     rollout: Option<Spanned<String>>,
+    /// The options of an own step.
+    with: Option<Spanned<own::RawOwn>>,
 }

@@ -1,0 +1,18 @@
+# Who holds one of apt's locks, as "name (pid N)"; fails if nobody does. The kernel knows
+# locks by inode. Comes before the scripts that use it.
+apt_holder() {
+    [ -r /proc/locks ] || return 1
+    for lock in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock \
+        /var/cache/apt/archives/lock; do
+        [ -e "$lock" ] || continue
+        inode=$(stat -c %i "$lock")
+        while read -r _ _ _ _ pid place _; do
+            if [ "${place##*:}" = "$inode" ] && [ -r "/proc/$pid/comm" ]; then
+                read -r comm <"/proc/$pid/comm"
+                printf '%s (pid %s)' "$comm" "$pid"
+                return 0
+            fi
+        done </proc/locks
+    done
+    return 1
+}

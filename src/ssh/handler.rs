@@ -1,0 +1,81 @@
+//! What russh asks back while a connection stands: is this the right host, and what did the
+//! server say last.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use russh::client::{self, DisconnectReason};
+use russh::keys::{PublicKey, PublicKeyOrCertificate};
+
+use super::error::Fault;
+use super::trust::Judge;
+
+/// The server's last words on a connection.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Said(Arc<Mutex<Option<String>>>);
+
+impl Said {
+    pub(super) fn get(&self) -> Option<String> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn set(&self, text: String) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    }
+}
+
+/// Why a connection ended, on our side of it.
+#[derive(Debug)]
+pub(super) enum Stop {
+    HostKey(Box<Fault>),
+    Russh(russh::Error),
+}
+
+impl From<russh::Error> for Stop {
+    fn from(error: russh::Error) -> Self {
+        Self::Russh(error)
+    }
+}
+
+/// What russh asks back.
+pub(super) struct Handler {
+    /// None: look at the key and go no further.
+    pub(super) judge: Option<Judge>,
+    /// The key that was shown, if it is only looked at.
+    pub(super) seen: Arc<Mutex<Option<PublicKey>>>,
+    pub(super) said: Said,
+}
+
+impl client::Handler for Handler {
+    type Error = Stop;
+
+    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Stop> {
+        let key = shown.public_key();
+        let Some(judge) = &self.judge else {
+            *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
+            return Ok(false);
+        };
+        // A certificate isn't asked for; should one come, its key is judged like any other.
+        judge
+            .check(&key)
+            .map(|()| true)
+            .map_err(|fault| Stop::HostKey(Box::new(fault)))
+    }
+
+    async fn disconnected(&mut self, reason: DisconnectReason<Stop>) -> Result<(), Stop> {
+        match reason {
+            DisconnectReason::ReceivedDisconnect(info) => {
+                self.said.set(info.message);
+                Ok(())
+            }
+            DisconnectReason::Error(stop) => {
+                if let Stop::Russh(error) = &stop {
+                    self.said.set(error.to_string());
+                }
+                Err(stop)
+            }
+        }
+    }
+}
