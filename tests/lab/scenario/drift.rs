@@ -39,8 +39,8 @@ pub fn flushed_chain() {
     Drift {
         host: "app1",
         by_hand: "iptables -F DOCKER-USER",
-        shown: &["app1 firewall live rules"],
-        mended: &["app1 firewall live rules"],
+        shown: &["app1 firewall live rules for Docker's ports"],
+        mended: &["app1 firewall live rules for Docker's ports"],
     }
     .holds();
 }
@@ -49,8 +49,11 @@ pub fn edited_nginx() {
     Drift {
         host: "proxy",
         by_hand: "echo '# by hand' >>/srv/polls/proxy/conf.d/site.conf",
-        shown: &[],
-        mended: &[],
+        shown: &["proxy proxy file /srv/polls/proxy/conf.d/site.conf"],
+        mended: &[
+            "proxy proxy file /srv/polls/proxy/conf.d/site.conf",
+            "proxy proxy reload nginx",
+        ],
     }
     .holds();
 }
@@ -79,8 +82,12 @@ pub fn deleted_route() {
     Drift {
         host: "app2",
         by_hand: "ufw route delete allow proto tcp from 198.51.100.13 to any port 8000",
-        shown: &[],
-        mended: &[],
+        // In ufw's configuration and in the kernel; ufw puts both right at once.
+        shown: &[
+            "app2 firewall live rules for Docker's ports",
+            "app2 firewall ufw route rules of provision polls",
+        ],
+        mended: &["app2 firewall ufw route rules of provision polls"],
     }
     .holds();
 }

@@ -1,8 +1,14 @@
 //! What is shown, in order. Each can be asked for alone.
 
+mod bookworm;
 mod converged;
 mod drift;
 mod fresh;
+mod git;
+mod killed;
+mod power;
+mod refusals;
+mod values;
 
 /// A scenario by its name.
 pub type Scenario = (&'static str, fn());
@@ -44,5 +50,47 @@ pub const ALL: &[Scenario] = &[
     (
         "drift_a_deleted_route_rule_is_seen_and_mended",
         drift::deleted_route,
+    ),
+    (
+        "power_after_a_power_cut_the_site_comes_back_by_itself_and_closed",
+        power::cut,
+    ),
+    (
+        "values_arrive_in_the_container_byte_for_byte",
+        values::byte_for_byte,
+    ),
+    (
+        "git_a_new_revision_is_rolled_out_while_visitors_see_only_200",
+        git::rolled_out,
+    ),
+    (
+        "killed_in_every_step_a_later_run_converges",
+        killed::in_every_step,
+    ),
+    (
+        "killed_by_ctrl_c_it_says_so_and_the_next_run_goes_on",
+        killed::by_the_operator,
+    ),
+    ("refused_an_unreachable_host", refusals::unreachable_host),
+    (
+        "refused_another_host_key_than_the_pinned_one",
+        refusals::wrong_host_key,
+    ),
+    (
+        "refused_an_unsupported_system",
+        refusals::unsupported_system,
+    ),
+    ("refused_a_user_without_sudo", refusals::no_rights),
+    (
+        "refused_a_name_that_leads_elsewhere",
+        refusals::foreign_name,
+    ),
+    (
+        "refused_a_port_that_something_else_holds",
+        refusals::taken_port,
+    ),
+    (
+        "bookworm_the_firewall_holds_on_debian_12_too",
+        bookworm::firewall,
     ),
 ];
