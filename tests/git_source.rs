@@ -164,6 +164,23 @@ fn the_archive_holds_the_commits_files_and_is_made_once() {
 }
 
 #[test]
+fn an_archive_that_several_servers_ask_for_at_once_is_whole_for_each_of_them() {
+    let repository = Repository::new();
+    let (url, cache) = (repository.url(), repository.cache());
+    std::thread::scope(|scope| {
+        let asked = [0; 8].map(|_| {
+            scope.spawn(|| {
+                let tar = git_archive(&url, &repository.second, &cache).unwrap();
+                fs::read(tar).unwrap()
+            })
+        });
+        let archives = asked.map(|archive| archive.join().unwrap());
+        assert!(!archives[0].is_empty());
+        assert!(archives.iter().all(|archive| *archive == archives[0]));
+    });
+}
+
+#[test]
 fn a_commit_without_a_dockerfile_or_that_does_not_exist_is_refused() {
     let repository = Repository::new();
     let said = |commit: &str| {
@@ -180,7 +197,9 @@ fn a_commit_without_a_dockerfile_or_that_does_not_exist_is_refused() {
     );
     let half_made = fs::read_dir(repository.cache())
         .unwrap()
-        .filter(|entry| entry.as_ref().unwrap().path().is_file())
+        .map(|entry| entry.unwrap().path())
+        // The lock stays; it holds nothing.
+        .filter(|path| path.is_file() && path.extension().is_some_and(|end| end != "lock"))
         .count();
     assert_eq!(half_made, 0);
 }

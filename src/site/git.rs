@@ -189,6 +189,13 @@ pub fn git_archive(url: &str, commit: &str, cache_dir: &Path) -> Result<PathBuf,
         return Ok(tar);
     }
     fs::create_dir_all(cache_dir).map_err(cache(cache_dir))?;
+    // Every app server asks for the same archive at the same time, and other runs may too.
+    let held = cache_dir.join(format!("{}.lock", &key[..16]));
+    let lock = fs::File::create(&held).map_err(cache(&held))?;
+    lock.lock().map_err(cache(&held))?;
+    if tar.is_file() {
+        return Ok(tar);
+    }
     git(
         None,
         "init",
