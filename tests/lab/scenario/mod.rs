@@ -6,6 +6,7 @@ mod drift;
 mod fresh;
 mod git;
 mod killed;
+mod options;
 mod power;
 mod refusals;
 mod values;
@@ -59,6 +60,19 @@ pub const ALL: &[Scenario] = &[
         "values_arrive_in_the_container_byte_for_byte",
         values::byte_for_byte,
     ),
+    (
+        "options_the_proxy_serves_static_files_itself",
+        options::static_files,
+    ),
+    (
+        "options_the_superuser_is_made_once_and_its_password_is_seen_nowhere",
+        options::superuser,
+    ),
+    (
+        "options_on_a_private_network_the_app_listens_there_alone",
+        options::private_network,
+    ),
+    ("options_own_steps_need_no_rust", options::own_steps),
     (
         "git_a_new_revision_is_rolled_out_while_visitors_see_only_200",
         git::rolled_out,
