@@ -53,11 +53,6 @@ impl Variant {
     pub fn file(&self) -> PathBuf {
         self.dir.path().join("site.toml")
     }
-
-    /// Its directory, which `~` and relative paths in it start from.
-    pub fn dir(&self) -> &Path {
-        self.dir.path()
-    }
 }
 
 /// The table at a path of keys.

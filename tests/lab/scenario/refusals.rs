@@ -63,7 +63,7 @@ pub fn unreachable_host() {
         code: 3,
         host: "app2",
         stage: "connect",
-        says: &["198.51.100.99"],
+        says: &["No route to host", "check the address of app2"],
     }
     .holds(&site.file(), "an unreachable host");
 }
