@@ -53,6 +53,11 @@ impl Variant {
     pub fn file(&self) -> PathBuf {
         self.dir.path().join("site.toml")
     }
+
+    /// Its directory, which relative paths in it start from.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
 }
 
 /// The table at a path of keys.
