@@ -4,8 +4,11 @@ unit=provision-guard-$1
 dir=/var/lib/provision/guard/$1
 rm -rf -- "$dir"
 install -d -m 700 -- "$dir/files"
-for file in /etc/ufw/after.rules /etc/ufw/after6.rules /etc/ufw/user.rules \
-    /etc/ufw/user6.rules /etc/ufw/ufw.conf /etc/default/ufw; do
+# From the root: with an absolute path, coreutils 9.1 looks for the parents below the current
+# directory.
+cd /
+for file in etc/ufw/after.rules etc/ufw/after6.rules etc/ufw/user.rules \
+    etc/ufw/user6.rules etc/ufw/ufw.conf etc/default/ufw; do
     [ ! -e "$file" ] || cp -a --parents -- "$file" "$dir/files"
 done
 iptables-save >"$dir/rules.v4"
