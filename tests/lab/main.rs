@@ -78,6 +78,9 @@ fn main() -> ExitCode {
         })
     });
     let conclusion = libtest_mimic::run(&args, trials.collect());
-    servers::down();
-    conclusion.exit_code()
+    if servers::down() {
+        conclusion.exit_code()
+    } else {
+        ExitCode::FAILURE
+    }
 }

@@ -1,7 +1,7 @@
 //! The lab's hosts as the scenarios need them.
 
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use crate::program::{Ended, PROGRAM, provision, succeeds};
 use crate::site;
@@ -24,10 +24,12 @@ pub fn up() {
 
 /// Brings a lab of this suite up, in place of another.
 pub fn up_with(suite: &'static str) {
-    let mut up = UP.lock().unwrap();
+    let mut up = UP.lock().unwrap_or_else(PoisonError::into_inner);
     if *up == Some(suite) {
         return;
     }
+    // Something is up from here on, even if not all of it comes up.
+    *up = Some("");
     let args = ["lab", "up", "--install", "--suite", suite];
     let ended = provision(&args);
     // Either we had another suite's lab up, or one was left by somebody.
@@ -40,21 +42,21 @@ pub fn up_with(suite: &'static str) {
     *up = Some(suite);
 }
 
-/// Takes the lab down if it was brought up, unless it is to be kept.
-pub fn down() {
-    // A scenario that fails while it holds the lock has failed already.
-    let up = UP.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+/// Takes the lab down if it was brought up, unless it is to be kept. False when it can't be.
+pub fn down() -> bool {
+    let up = UP.lock().unwrap_or_else(PoisonError::into_inner);
     if up.is_none() {
-        return;
+        return true;
     }
     if std::env::var_os(KEEP).is_some_and(|keep| keep == "1") {
         eprintln!("the lab stays up ({KEEP}=1): `provision lab down` removes it");
-        return;
+        return true;
     }
     let ended = provision(&["lab", "down"]);
     if ended.code != Some(0) {
         eprintln!("the lab could not be taken down: {ended}");
     }
+    ended.code == Some(0)
 }
 
 /// Makes all hosts and the database fresh servers.

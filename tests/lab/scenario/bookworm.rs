@@ -1,7 +1,7 @@
 //! Debian 12: its Docker knows no Compose v2, but the firewall holds there too.
 
 use crate::outside::{PROXY, Poller, curl};
-use crate::program::{provision, succeeds};
+use crate::program::{provision, succeeds, text};
 use crate::servers::{HOSTS, console, try_console, up_with};
 use crate::site;
 
@@ -70,6 +70,18 @@ pub fn firewall() {
         assert!(polls[address].all > 20, "{polls:?}");
     }
     // What needs Compose v2 says so instead of half working.
-    let app = provision(&["plan", file, "--json"]);
-    assert!(matches!(app.code, Some(0 | 3)), "{app}");
+    let plan = provision(&["plan", file, "--json"]);
+    assert_eq!(plan.code, Some(3), "{plan}");
+    let refused: Vec<_> = plan
+        .told("seen")
+        .into_iter()
+        .filter(|seen| seen["state"]["state"] == "refused")
+        .collect();
+    for host in HOSTS {
+        let told = refused.iter().find(|seen| seen["host"] == host);
+        let told = told.unwrap_or_else(|| panic!("nothing refused on {host}: {plan}"));
+        assert_eq!(told["resource"], "Compose v2", "{plan}");
+        let mend = text(&told["state"]["mend"]);
+        assert!(mend.contains("docker.source"), "{mend}");
+    }
 }
