@@ -5,6 +5,7 @@ mod converged;
 mod drift;
 mod fresh;
 mod git;
+mod held;
 mod killed;
 mod options;
 mod power;
@@ -84,6 +85,14 @@ pub const ALL: &[Scenario] = &[
     (
         "killed_by_ctrl_c_it_says_so_and_the_next_run_goes_on",
         killed::by_the_operator,
+    ),
+    (
+        "held_by_another_run_a_host_is_left_alone",
+        held::by_another_run,
+    ),
+    (
+        "killed_under_an_armed_guard_the_next_run_makes_the_change_to_stay",
+        held::killed_under_an_armed_guard,
     ),
     ("refused_an_unreachable_host", refusals::unreachable_host),
     (
