@@ -52,22 +52,11 @@ pub enum Error {
         error: Box<ssh::Error>,
     },
     /// The lab.
-    #[error("failed to {}", told(.0))]
+    #[error("failed to {}", engine::told(.0))]
     Lab(#[from] lab::Error),
     /// The asynchronous runtime.
     #[error("failed to start the asynchronous runtime")]
     Runtime(#[source] io::Error),
-}
-
-/// An error with its causes.
-fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text.push_str(&format!(": {next}"));
-        cause = next.source();
-    }
-    text
 }
 
 impl Error {

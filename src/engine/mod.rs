@@ -75,6 +75,17 @@ impl Events {
     }
 }
 
+/// An error with its causes, in one line.
+pub fn told(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(&format!(": {next}"));
+        cause = next.source();
+    }
+    text
+}
+
 /// Exit codes of a run.
 pub mod exit {
     /// Done.

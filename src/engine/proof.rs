@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures_util::future::join_all;
 
 use super::remote::Remote;
-use super::{Events, Settings};
+use super::{Events, Settings, told};
 use crate::event::{Event, Finding, Verdict};
 use crate::proof::{Check, Claim, Control, Evidence, Hello, LOOKS, Look, Page, Reach, Shown};
 use crate::proof::{Timer, judge};
@@ -395,15 +395,4 @@ fn now() -> i64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-}
-
-/// An error with its causes.
-fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text.push_str(&format!(": {next}"));
-        cause = next.source();
-    }
-    text
 }

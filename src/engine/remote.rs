@@ -155,7 +155,11 @@ pub(super) fn lost(error: &ssh::Error) -> Failure {
         ssh::Stage::Authenticate => "log in",
         ssh::Stage::Exec => "exec",
     };
-    let mut failure = failure(stage, error.fault().to_string(), "");
+    let what = match error.stage() {
+        ssh::Stage::Connect => format!("{}: {}", error.address(), error.fault()),
+        _ => error.fault().to_string(),
+    };
+    let mut failure = failure(stage, what, "");
     failure.next = Some(error.next());
     failure
 }

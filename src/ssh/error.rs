@@ -56,6 +56,11 @@ impl Error {
         &self.host
     }
 
+    /// The address and port that were tried.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// How far it had come.
     pub fn stage(&self) -> Stage {
         self.stage
