@@ -25,7 +25,7 @@ pub(super) const STEP: Step = Step {
 };
 
 #[derive(Template)]
-#[template(path = "app.compose.yaml")]
+#[template(path = "app/compose.yaml")]
 struct Compose<'a> {
     site: &'a str,
     project: &'a str,

@@ -30,7 +30,7 @@ pub(super) const STEP: Step = Step {
 const RELOAD: Script = Script(include_str!("nginx-reload.sh"));
 
 #[derive(Template)]
-#[template(path = "nginx.conf")]
+#[template(path = "proxy/nginx.conf")]
 struct Conf<'a> {
     site: &'a str,
     upstreams: &'a [String],
@@ -44,7 +44,7 @@ struct Conf<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "proxy.compose.yaml")]
+#[template(path = "proxy/compose.yaml")]
 struct Compose<'a> {
     site: &'a str,
     project: &'a str,
