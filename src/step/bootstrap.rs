@@ -28,7 +28,8 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         Box::new(Packages::new(["sudo", "ufw", "curl", "ca-certificates"])),
     ];
     if user != "root" {
-        all.push(Box::new(User::new(user, cx.site.ssh.bootstrap.as_str())));
+        // Sudo first: from the moment the user can log in, runs come in as that user, and one
+        // that was killed in between could never go on without it.
         all.push(Box::new(
             File::new(
                 format!("/etc/sudoers.d/90-provision-{user}"),
@@ -37,6 +38,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
             .mode(0o440)
             .check(visudo),
         ));
+        all.push(Box::new(User::new(user, cx.site.ssh.bootstrap.as_str())));
     }
     all.push(Box::new(firewall::input_rules(cx)));
     all.push(Box::new(Enabled));
