@@ -15,8 +15,10 @@ iptables-save >"$dir/rules.v4"
 ip6tables-save >"$dir/rules.v6"
 cat >"$dir/restore" <<'END'
 set -u
-cd "$1" || exit 1
-cp -a files/. /
+cd "$1/files" || exit 1
+# File by file: to copy the directory onto / would give / its mode.
+find . -type f | while read -r file; do cp -a -- "$file" "/$file"; done
+cd ..
 iptables-restore <rules.v4
 ip6tables-restore <rules.v6
 date -u +%FT%TZ >rolled-back

@@ -73,6 +73,11 @@ pub fn killed_under_an_armed_guard() {
             "systemctl list-timers --all 'provision-guard-*' --no-legend",
         );
         assert_eq!(timers.trim(), "", "{host}");
+        let modes = console(host, "stat -c %a / /etc /etc/ufw /etc/default");
+        assert_eq!(
+            modes, "755\n755\n755\n755\n",
+            "what was put back lies where it lay"
+        );
     }
     fresh::app_servers_answer_to_the_proxy_alone();
 }
