@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Settings;
 use super::act::act;
@@ -16,6 +16,10 @@ use crate::plan::{HostPlan, StepPlan};
 use crate::resource::Resource;
 use crate::resource::fact::Observed;
 use crate::ssh::Keys;
+
+/// How long a host of a roll-out is given before the next one is changed: more than nginx's
+/// `fail_timeout`.
+const SETTLE: Duration = Duration::from_secs(2);
 
 /// What came of a host.
 #[derive(Debug, Default)]
@@ -164,6 +168,7 @@ impl Host<'_> {
             self.read(left.flat_map(|step| &step.resources)).await?;
             self.stale = false;
         }
+        self.settle(step).await;
         let mut guard: Option<Guard> = None;
         for (at, resource) in step.resources.iter().enumerate() {
             if !resource.guarded()
@@ -176,6 +181,28 @@ impl Host<'_> {
         match guard {
             Some(guard) => self.disarm(guard).await,
             None => Ok(()),
+        }
+    }
+
+    /// Between two hosts of a roll-out: the host before is healthy, but a proxy that saw it
+    /// fail takes a moment to send it visitors again.
+    async fn settle(&self, step: &StepPlan) {
+        let before = step.after.iter().find(|(_, name)| *name == step.name);
+        let mut states = step
+            .resources
+            .iter()
+            .map(|resource| resource.compare(&self.seen));
+        let differs = states.any(|state| !matches!(state, Ok(State::InSync)));
+        let (Some((before, _)), true) = (before, differs) else {
+            return;
+        };
+        if self.work.changed.load(Ordering::Relaxed) {
+            self.remote.events.send(Event::Waiting {
+                host: self.remote.host.clone(),
+                step: step.name.clone(),
+                what: format!("{before} takes visitors again"),
+            });
+            tokio::time::sleep(SETTLE).await;
         }
     }
 
