@@ -1,6 +1,7 @@
 //! What waits for what across hosts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
@@ -14,6 +15,19 @@ pub(super) enum Ended {
 }
 
 type Key = (String, String);
+
+/// A host's part in a run. Dropped, also when its task panics, it leaves: nobody waits for
+/// steps that can't end any more.
+pub(super) struct Part {
+    pub gates: Arc<Gates>,
+    pub host: String,
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.gates.leave(&self.host);
+    }
+}
 
 /// One gate for each step on each host; it opens when the step ends there.
 #[derive(Debug)]
@@ -63,5 +77,33 @@ impl Gates {
             Ok(ended) => ended.unwrap_or(Ended::Badly),
             Err(_) => Ended::Badly,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_host_whose_task_panics_keeps_nobody_waiting() {
+        let gate = |step: &str| {
+            (
+                ("app1".to_owned(), step.to_owned()),
+                watch::Sender::new(None),
+            )
+        };
+        let gates = Arc::new(Gates([gate("image"), gate("app")].into()));
+        gates.open("app1", "image", Ended::Well);
+        let part = Part {
+            gates: Arc::clone(&gates),
+            host: "app1".to_owned(),
+        };
+        let task = tokio::spawn(async move {
+            let _part = part;
+            panic!("a fault of ours");
+        });
+        assert!(task.await.is_err());
+        assert_eq!(gates.wait("app1", "image").await, Ended::Well);
+        assert_eq!(gates.wait("app1", "app").await, Ended::Badly);
     }
 }

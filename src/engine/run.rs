@@ -1,6 +1,6 @@
 //! From the survey to the summary: converge all hosts at once, then prove.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,9 +8,9 @@ use tokio::task::JoinSet;
 
 use super::act::act;
 use super::converge::{Tally, Work, converge};
-use super::gates::Gates;
+use super::gates::{Gates, Part};
 use super::proof::prove;
-use super::remote::{Remote, ms};
+use super::remote::{Remote, failure, ms};
 use super::survey::Survey;
 use super::{Events, Settings, exit};
 use crate::event::{Event, Outcome, State, Summary};
@@ -85,6 +85,7 @@ pub async fn converge_and_prove(survey: Survey, settings: &Settings, events: &Ev
     };
     let mut proven_already = true;
     let mut tasks: JoinSet<(Remote, Tally)> = JoinSet::new();
+    let mut names = HashMap::new();
     for (at, host) in hosts.into_iter().enumerate() {
         match host.state {
             Err(_) => {
@@ -101,18 +102,34 @@ pub async fn converge_and_prove(survey: Survey, settings: &Settings, events: &Ev
                 }
                 let (work, plan) = (Arc::clone(&work), Arc::clone(&plan));
                 let refused = refused.remove(&host.host);
-                tasks.spawn(async move {
+                let part = Part {
+                    gates: Arc::clone(&work.gates),
+                    host: host.host.clone(),
+                };
+                let name = host.host.clone();
+                let task = tasks.spawn(async move {
+                    let _part = part;
                     converge(&work, &plan.hosts[at], remote, seen, refused).await
                 });
+                names.insert(task.id(), name);
             }
         }
     }
     let mut remotes = BTreeMap::new();
     let (mut rolled_back, mut locked) = (false, false);
     while let Some(joined) = tasks.join_next().await {
-        let Ok((remote, tally)) = joined else {
-            summary.failed += 1;
-            continue;
+        let (remote, tally) = match joined {
+            Ok(done) => done,
+            Err(panic) => {
+                // The panic itself has been reported on stderr.
+                let what = format!("provision itself failed: {panic}");
+                let mut failure = failure("change", what, "");
+                failure.next = Some("run again; if it comes back, report it".to_owned());
+                let host = names.get(&panic.id()).cloned().unwrap_or_default();
+                events.send(Event::HostFailed { host, failure });
+                summary.failed += 1;
+                continue;
+            }
         };
         summary.changed += tally.changed;
         summary.unchanged += tally.unchanged;

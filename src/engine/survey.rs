@@ -110,7 +110,16 @@ pub async fn survey(plan: Plan, settings: &Settings, keys: Keys, events: &Events
                 hosts[at] = Some(surveyed);
             }
         }
-        (hosts.into_iter().flatten().collect::<Vec<_>>(), connections)
+        // A task that panicked brought nothing; its host has failed like any other.
+        let broken = |host: &HostPlan| Surveyed {
+            host: host.host.name.to_string(),
+            state: Err(failure("read", "provision itself failed", "")),
+        };
+        let all = hosts.into_iter().zip(&plan.hosts);
+        let hosts: Vec<Surveyed> = all
+            .map(|(got, host)| got.unwrap_or_else(|| broken(host)))
+            .collect();
+        (hosts, connections)
     };
     let ((hosts, connections), refused) = tokio::join!(hosts, lookups);
     let counts = count(&plan.hosts, &hosts, &refused, events);
