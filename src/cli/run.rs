@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io::{BufRead, IsTerminal, Write};
+use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -11,7 +12,7 @@ use crate::event::{Event, Mode, Summary};
 use crate::plan::Plan;
 use crate::report::{Kind, Reporter, Verbosity, reporter};
 use crate::shell::Mask;
-use crate::ssh::Keys;
+use crate::ssh::{Dialer, Keys, Nobody};
 
 /// Exit code after Ctrl-C.
 const INTERRUPTED: u8 = 130;
@@ -94,6 +95,11 @@ impl Stage {
     }
 }
 
+/// What connections are opened with.
+fn dialer() -> Dialer {
+    Dialer::new(Keys::from_env(), Arc::new(Nobody), None)
+}
+
 fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -113,7 +119,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Error> {
     let code = runtime.block_on(async {
         let result = async {
             let events = stage.events.clone();
-            let surveyed = engine::survey(plan, &settings, Keys::from_env(), &events);
+            let surveyed = engine::survey(plan, &settings, dialer(), &events);
             let survey = stage.drive(surveyed).await?;
             if asks && !survey.is_converged() {
                 stage.reporter.question();
@@ -146,7 +152,7 @@ pub(super) fn plan(site: &SiteArgs, output: &OutputArgs) -> Result<u8, Error> {
     let runtime = runtime()?;
     let code = runtime.block_on(async {
         let events = stage.events.clone();
-        let surveyed = engine::survey(plan, &settings, Keys::from_env(), &events);
+        let surveyed = engine::survey(plan, &settings, dialer(), &events);
         let result = stage.drive(surveyed).await.map(|survey| survey.summary());
         if let Ok(summary) = &result {
             stage.reporter.event(&Event::Finished(summary.clone()));
@@ -171,7 +177,7 @@ pub(super) fn verify(site: &SiteArgs, output: &OutputArgs) -> Result<u8, Error> 
     let code = runtime.block_on(async {
         let events = stage.events.clone();
         let work = async {
-            let survey = engine::survey(plan, &settings, Keys::from_env(), &events).await;
+            let survey = engine::survey(plan, &settings, dialer(), &events).await;
             engine::prove_only(survey, &settings, &events).await
         };
         let result = stage.drive(work).await;

@@ -2,11 +2,12 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
 
 use super::{Error, prepare};
+use crate::engine;
 use crate::site::{Host, Site, pin_host_key};
-use crate::ssh::{self, HostKey};
+use crate::ssh::{self, Dialer, HostKey, Keys, Nobody};
 
 /// Collects, shows, asks, writes.
 pub(super) fn trust(file: &Path, yes: bool) -> Result<u8, Error> {
@@ -102,9 +103,10 @@ pub(super) fn trust(file: &Path, yes: bool) -> Result<u8, Error> {
 }
 
 async fn collect(site: &Site) -> Vec<Result<Vec<HostKey>, ssh::Error>> {
-    let limit = Duration::from_secs(site.ssh.connect_timeout);
+    let dialer = &Dialer::new(Keys::from_env(), Arc::new(Nobody), None);
     let each = site.hosts.values().map(|host| async move {
-        ssh::host_keys(host.name.as_str(), host.address, host.port, limit).await
+        let target = engine::target(site, host, site.ssh.user.as_str());
+        dialer.host_keys(&target).await
     });
     futures_util::future::join_all(each).await
 }

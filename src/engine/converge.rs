@@ -15,7 +15,7 @@ use crate::event::{Event, Failure, Outcome, State};
 use crate::plan::{HostPlan, StepPlan};
 use crate::resource::Resource;
 use crate::resource::fact::Observed;
-use crate::ssh::Keys;
+use crate::ssh::Dialer;
 
 /// How long a host of a roll-out is given before the next one is changed: more than nginx's
 /// `fail_timeout`.
@@ -36,7 +36,7 @@ pub(super) struct Tally {
 /// What a host's steps share.
 pub(super) struct Work {
     pub settings: Settings,
-    pub keys: Arc<Keys>,
+    pub dialer: Dialer,
     pub gates: Arc<Gates>,
     /// Whether anything was changed on any host.
     pub changed: Arc<AtomicBool>,
@@ -297,7 +297,7 @@ impl Host<'_> {
         let work = self.work;
         let events = self.remote.events.clone();
         match guard
-            .prove(&work.settings, &self.plan.host, &work.keys, &events)
+            .prove(&work.settings, &self.plan.host, &work.dialer, &events)
             .await
         {
             Ok((_new, attempts)) => {

@@ -10,7 +10,7 @@ use super::{Events, Settings};
 use crate::event::{Event, Failure};
 use crate::shell::{Cmd, Script};
 use crate::site::Host;
-use crate::ssh::Keys;
+use crate::ssh::Dialer;
 
 const ARM: Script = Script(include_str!("sh/guard-arm.sh"));
 const DISARM: Script = Script(include_str!("sh/guard-disarm.sh"));
@@ -83,17 +83,17 @@ impl Guard {
         self,
         settings: &Settings,
         host: &Host,
-        keys: &Keys,
+        dialer: &Dialer,
         events: &Events,
     ) -> Result<(Remote, usize), Lapsed> {
         let limit = Duration::from_secs(settings.site.firewall.guard_seconds);
-        let again = tokio::time::timeout(limit, login(settings, host, keys, events)).await;
+        let again = tokio::time::timeout(limit, login(settings, host, dialer, events)).await;
         let (login, in_time) = match again {
             Ok(Ok(login)) => (login, true),
             Ok(Err(_)) | Err(_) => {
                 // It fires by itself; then the old way in is open again.
                 tokio::time::sleep(limit).await;
-                match login(settings, host, keys, events).await {
+                match login(settings, host, dialer, events).await {
                     Ok(login) => (login, false),
                     Err(e) => return Err(Lapsed::Failed(lost(&e))),
                 }

@@ -1,13 +1,12 @@
 //! Logs in to a host: as the sudo user, or as the bootstrap user where that one isn't let
 //! in yet.
 
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::{Events, Settings};
 use crate::event::Event;
-use crate::site::Host;
-use crate::ssh::{self, Keys, Session, Target, Trust};
+use crate::site::{Host, Site};
+use crate::ssh::{self, Address, Dialer, Identity, Patience, Session, Target, Trust, Via};
 
 /// A session and the user that it belongs to.
 pub(super) struct Login {
@@ -17,19 +16,29 @@ pub(super) struct Login {
     pub attempts: usize,
 }
 
-pub(super) fn target(settings: &Settings, host: &Host, user: &str) -> Target {
-    let ssh = &settings.site.ssh;
+/// How a user is logged in on a host.
+pub fn target(site: &Site, host: &Host, user: &str) -> Target {
+    let ssh = &site.ssh;
     Target {
         host: host.name.to_string(),
-        address: host.address,
+        address: Address::Ip(host.address),
         port: host.port,
-        user: user.to_owned(),
-        key: ssh.key.clone(),
+        family: ssh::Family::Any,
+        via: Via::Direct,
+        alias: None,
         trust: Trust {
             pinned: host.host_key.clone(),
             known_hosts: ssh.known_hosts.clone(),
         },
-        connect_timeout: Duration::from_secs(ssh.connect_timeout),
+        user: user.to_owned(),
+        identity: Identity {
+            key: ssh.key.clone(),
+            ..Identity::default()
+        },
+        patience: Patience {
+            connect: Duration::from_secs(ssh.connect_timeout),
+            ..Patience::default()
+        },
     }
 }
 
@@ -40,12 +49,12 @@ pub(super) fn target(settings: &Settings, host: &Host, user: &str) -> Target {
 pub(super) async fn login(
     settings: &Settings,
     host: &Host,
-    keys: &Keys,
+    dialer: &Dialer,
     events: &Events,
 ) -> Result<Login, ssh::Error> {
     let ssh = &settings.site.ssh;
     let user = ssh.user.as_str();
-    match attempt(settings, host, user, keys, events).await {
+    match attempt(settings, host, user, dialer, events).await {
         Ok(session) => Ok(Login {
             session,
             user: user.to_owned(),
@@ -53,7 +62,7 @@ pub(super) async fn login(
         }),
         Err(refused) if refused.is_auth() && ssh.bootstrap != ssh.user => {
             let user = ssh.bootstrap.as_str();
-            match attempt(settings, host, user, keys, events).await {
+            match attempt(settings, host, user, dialer, events).await {
                 Ok(session) => Ok(Login {
                     session,
                     user: user.to_owned(),
@@ -72,21 +81,18 @@ async fn attempt(
     settings: &Settings,
     host: &Host,
     user: &str,
-    keys: &Keys,
+    dialer: &Dialer,
     events: &Events,
 ) -> Result<Session, ssh::Error> {
-    let address = match host.address {
-        IpAddr::V6(v6) => format!("[{v6}]:{}", host.port),
-        IpAddr::V4(v4) => format!("{v4}:{}", host.port),
-    };
+    let target = target(&settings.site, host, user);
     let name = host.name.to_string();
     events.send(Event::Connecting {
         host: name.clone(),
         user: user.to_owned(),
-        address,
+        address: target.at(),
     });
     let start = Instant::now();
-    let session = ssh::connect(&target(settings, host, user), keys).await?;
+    let session = dialer.connect(&target).await?;
     let ms = super::remote::ms(start);
     events.send(Event::Connected {
         host: name,

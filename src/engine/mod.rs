@@ -35,6 +35,7 @@ use crate::event::Event;
 use crate::shell::Mask;
 use crate::site::Site;
 
+pub use login::target;
 pub use run::{converge_and_prove, prove_only};
 pub use survey::{Survey, survey};
 

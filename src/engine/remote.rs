@@ -150,13 +150,14 @@ pub(super) fn failure(stage: &str, what: impl Into<String>, printed: &str) -> Fa
 /// A failure of the connection itself.
 pub(super) fn lost(error: &ssh::Error) -> Failure {
     let stage = match error.stage() {
+        ssh::Stage::Resolve => "resolve",
         ssh::Stage::Connect => "connect",
         ssh::Stage::HostKey => "host key",
-        ssh::Stage::Authenticate => "log in",
+        ssh::Stage::Authenticate => "authenticate",
         ssh::Stage::Exec => "exec",
     };
     let what = match error.stage() {
-        ssh::Stage::Connect => format!("{}: {}", error.address(), error.fault()),
+        ssh::Stage::Resolve | ssh::Stage::Connect => format!("{}: {}", error.at(), error.fault()),
         _ => error.fault().to_string(),
     };
     let mut failure = failure(stage, what, "");

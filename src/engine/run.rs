@@ -66,7 +66,7 @@ pub async fn converge_and_prove(survey: Survey, settings: &Settings, events: &Ev
     let Survey {
         hosts,
         plan,
-        keys,
+        dialer,
         connections,
         start,
         mut refused,
@@ -75,7 +75,7 @@ pub async fn converge_and_prove(survey: Survey, settings: &Settings, events: &Ev
     let plan = Arc::new(plan);
     let work = Arc::new(Work {
         settings: settings.clone(),
-        keys,
+        dialer,
         gates: Arc::new(Gates::new(&plan)),
         changed: Arc::new(AtomicBool::new(false)),
     });

@@ -14,7 +14,7 @@ use crate::plan::{HostPlan, Lookup, Plan};
 use crate::resource::fact::Observed;
 use crate::resource::gather::Gather;
 use crate::resource::{Resource, Unreadable};
-use crate::ssh::Keys;
+use crate::ssh::Dialer;
 use crate::vantage;
 
 /// How long a lookup may take.
@@ -24,7 +24,7 @@ const LOOKUP: Duration = Duration::from_secs(10);
 pub struct Survey {
     pub(super) hosts: Vec<Surveyed>,
     pub(super) plan: Plan,
-    pub(super) keys: Arc<Keys>,
+    pub(super) dialer: Dialer,
     pub(super) connections: usize,
     /// When it began.
     pub(super) start: Instant,
@@ -70,19 +70,18 @@ impl Survey {
 }
 
 /// Connects, reads, compares; emits what was seen, host by host as they answer.
-pub async fn survey(plan: Plan, settings: &Settings, keys: Keys, events: &Events) -> Survey {
+pub async fn survey(plan: Plan, settings: &Settings, dialer: Dialer, events: &Events) -> Survey {
     let start = Instant::now();
-    let keys = Arc::new(keys);
     let mut tasks = JoinSet::new();
     for (at, host) in plan.hosts.iter().enumerate() {
         let gather = gather(host.steps.iter().flat_map(|step| &step.resources));
-        let (settings, keys, events) = (settings.clone(), Arc::clone(&keys), events.clone());
+        let (settings, dialer, events) = (settings.clone(), dialer.clone(), events.clone());
         let host = host.host.clone();
         tasks.spawn(async move {
             let name = host.name.to_string();
             let mut connections = 0;
             let state = async {
-                let login = login(&settings, &host, &keys, &events)
+                let login = login(&settings, &host, &dialer, &events)
                     .await
                     .map_err(|e| lost(&e))?;
                 connections = login.attempts;
@@ -126,7 +125,7 @@ pub async fn survey(plan: Plan, settings: &Settings, keys: Keys, events: &Events
     Survey {
         hosts,
         plan,
-        keys,
+        dialer,
         connections,
         start,
         refused,

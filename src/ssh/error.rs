@@ -2,13 +2,16 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use super::target::Target;
 
 /// How far a connection had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
+    /// Looking its name up.
+    Resolve,
     /// TCP and the start of SSH.
     Connect,
     /// Checking who the server is.
@@ -22,6 +25,7 @@ pub enum Stage {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Resolve => "look up",
             Self::Connect => "connect to",
             Self::HostKey => "check the host key of",
             Self::Authenticate => "log in to",
@@ -32,20 +36,22 @@ impl fmt::Display for Stage {
 
 /// A failure on one host. Reads after "failed to".
 #[derive(Debug, thiserror::Error)]
-#[error("{stage} {host} ({address}): {fault}")]
+#[error("{stage} {host} ({at}): {fault}")]
 pub struct Error {
     host: String,
-    address: SocketAddr,
+    at: String,
+    port: u16,
     stage: Stage,
     #[source]
     fault: Box<Fault>,
 }
 
 impl Error {
-    pub(super) fn new(host: &str, address: SocketAddr, stage: Stage, fault: Fault) -> Self {
+    pub(super) fn new(target: &Target, stage: Stage, fault: Fault) -> Self {
         Self {
-            host: host.to_owned(),
-            address,
+            host: target.host.clone(),
+            at: target.at(),
+            port: target.port,
             stage,
             fault: Box::new(fault),
         }
@@ -57,8 +63,8 @@ impl Error {
     }
 
     /// The address and port that were tried.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn at(&self) -> &str {
+        &self.at
     }
 
     /// How far it had come.
@@ -87,7 +93,7 @@ impl Error {
     /// What the operator can do about it.
     pub fn next(&self) -> String {
         let host = &self.host;
-        let port = self.address.port();
+        let port = self.port;
         match &*self.fault {
             Fault::ConnectTimeout { .. } => format!(
                 "check that {host} is up and that no firewall between here and it drops port {port}"

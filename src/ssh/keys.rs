@@ -50,7 +50,7 @@ impl Candidate {
             Self::Agent(identity) => {
                 let key = identity.public_key();
                 let comment = identity.comment();
-                let kind = super::trust::key_type(&key.algorithm()).to_owned();
+                let kind = super::algorithms::key_type(&key.algorithm()).to_owned();
                 match comment.is_empty() {
                     true => format!("the agent's {kind} key"),
                     false => format!("the agent's {kind} key \"{comment}\""),

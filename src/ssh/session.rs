@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::error::{Error, Fault, Stage};
 use super::handler::{Handler, Said};
 use super::output::Output;
+use super::target::Target;
 
 /// Commands at once on one connection. sshd refuses the eleventh (MaxSessions).
 const AT_ONCE: usize = 8;
@@ -24,9 +25,8 @@ const GOODBYE: Duration = Duration::from_millis(500);
 
 /// A connection to one host, logged in.
 pub struct Session {
-    host: String,
-    remote: SocketAddr,
-    local: SocketAddr,
+    target: Target,
+    local: Option<SocketAddr>,
     handle: Handle<Handler>,
     said: Said,
     slots: Semaphore,
@@ -127,15 +127,13 @@ impl fmt::Debug for Done {
 
 impl Session {
     pub(super) fn new(
-        host: String,
-        remote: SocketAddr,
-        local: SocketAddr,
+        target: Target,
+        local: Option<SocketAddr>,
         handle: Handle<Handler>,
         said: Said,
     ) -> Self {
         Self {
-            host,
-            remote,
+            target,
             local,
             handle,
             said,
@@ -146,7 +144,7 @@ impl Session {
 
     /// The host's name in site.toml.
     pub fn host(&self) -> &str {
-        &self.host
+        &self.target.host
     }
 
     /// How many commands were started.
@@ -154,14 +152,14 @@ impl Session {
         self.execs.load(Ordering::Relaxed)
     }
 
-    /// Our end of the connection.
-    pub fn local_address(&self) -> SocketAddr {
-        self.local
+    /// What it is a connection to.
+    pub fn target(&self) -> &Target {
+        &self.target
     }
 
-    /// The server's end of the connection.
-    pub fn remote_address(&self) -> SocketAddr {
-        self.remote
+    /// Our end of the connection; `None` behind a bastion or a command.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        self.local
     }
 
     /// Whether the connection is over.
@@ -187,7 +185,7 @@ impl Session {
     /// # Errors
     /// Everything but an ended command, with whatever status: see [`Fault`].
     pub async fn exec(&self, request: Exec) -> Result<Done, Error> {
-        let fail = |fault| Error::new(&self.host, self.remote, Stage::Exec, fault);
+        let fail = |fault| Error::new(&self.target, Stage::Exec, fault);
         let limit = request.limit;
         // The semaphore is never closed.
         let _slot = self.slots.acquire().await.map_err(|_| fail(self.lost()))?;

@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKey};
+use russh::keys::{Algorithm, PublicKey};
 
+use super::algorithms::{ORDER, key_type};
 use super::error::Fault;
 use super::known_hosts::{Known, Verdict, fingerprint};
+use super::target::Target;
 
 /// Whom we take a server's word from. There is no "anybody".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,10 +41,12 @@ pub(super) enum Judge {
 }
 
 impl Judge {
-    pub(super) fn new(trust: &Trust, address: &str, port: u16) -> Result<Self, Fault> {
+    pub(super) fn new(target: &Target) -> Result<Self, Fault> {
+        let trust = &target.trust;
+        let address = target.address.to_string();
         match &trust.pinned {
             Some(pin) => Ok(Self::Pinned(pin.trim_end_matches('=').to_owned())),
-            None => Known::read(&trust.known_hosts, address, port)
+            None => Known::read(&trust.known_hosts, &address, target.port)
                 .map(Self::Known)
                 .map_err(|(path, cause)| Fault::KnownHosts { path, cause }),
         }
@@ -88,33 +92,5 @@ impl Judge {
                 Verdict::Revoked(at) => Err(Fault::HostKeyRevoked { offered, at }),
             },
         }
-    }
-}
-
-/// The kinds of host keys we accept, best first. RSA only with SHA-2 (RFC 8332).
-pub(super) const ORDER: [Algorithm; 6] = [
-    Algorithm::Ed25519,
-    Algorithm::Ecdsa {
-        curve: EcdsaCurve::NistP256,
-    },
-    Algorithm::Ecdsa {
-        curve: EcdsaCurve::NistP384,
-    },
-    Algorithm::Ecdsa {
-        curve: EcdsaCurve::NistP521,
-    },
-    Algorithm::Rsa {
-        hash: Some(HashAlg::Sha512),
-    },
-    Algorithm::Rsa {
-        hash: Some(HashAlg::Sha256),
-    },
-];
-
-/// The name of a key's kind in files. That of RSA doesn't name the signature's hash.
-pub(super) fn key_type(algorithm: &Algorithm) -> &str {
-    match algorithm {
-        Algorithm::Rsa { .. } => "ssh-rsa",
-        other => other.as_str(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use provision::ssh::{Error, Fault, Stage, Trust, connect, host_keys};
+use provision::ssh::{Error, Fault, Stage, Trust};
 use russh::keys::Algorithm;
 use tokio::net::TcpListener;
 
@@ -12,7 +12,7 @@ use crate::server::{ECDSA, Server, Setup, new_key, print};
 async fn refused(server: &Server, trust: Trust) -> Error {
     let mut target = server.target();
     target.trust = trust;
-    let error = connect(&target, &server.keys()).await.err().unwrap();
+    let error = server.dialer().connect(&target).await.err().unwrap();
     assert_eq!(error.stage(), Stage::HostKey, "{error}");
     assert!(!error.is_auth());
     assert_eq!(
@@ -26,7 +26,9 @@ async fn refused(server: &Server, trust: Trust) -> Error {
 async fn accepted(server: &Server, trust: Trust) {
     let mut target = server.target();
     target.trust = trust;
-    connect(&target, &server.keys())
+    server
+        .dialer()
+        .connect(&target)
         .await
         .unwrap()
         .close()
@@ -179,9 +181,7 @@ async fn a_server_tells_its_keys_without_a_login() {
     })
     .await;
     let target = server.target();
-    let found = host_keys("app1", target.address, target.port, target.connect_timeout)
-        .await
-        .unwrap();
+    let found = server.dialer().host_keys(&target).await.unwrap();
     let kinds: Vec<_> = found.iter().map(|key| key.algorithm.as_str()).collect();
     assert_eq!(kinds, ["ssh-ed25519", "ecdsa-sha2-nistp256"]);
     assert_eq!(found[0].fingerprint, print(&server.host_keys[1]));
@@ -201,13 +201,11 @@ async fn a_port_that_refuses_says_so() {
     let mut target = server.target();
     target.port = listener.local_addr().unwrap().port();
     drop(listener);
-    let error = connect(&target, &server.keys()).await.err().unwrap();
+    let error = server.dialer().connect(&target).await.err().unwrap();
     assert_eq!(error.stage(), Stage::Connect);
     assert!(error.to_string().contains("refused"), "{error}");
     assert!(error.next().contains("sshd"), "{}", error.next());
-    let error = host_keys("app1", target.address, target.port, target.connect_timeout)
-        .await
-        .unwrap_err();
+    let error = server.dialer().host_keys(&target).await.unwrap_err();
     assert!(matches!(error.fault(), Fault::Unreachable(_)), "{error}");
 }
 
@@ -217,9 +215,9 @@ async fn a_port_that_says_nothing_ends_in_time() {
     let server = Server::start().await;
     let mut target = server.target();
     target.port = listener.local_addr().unwrap().port();
-    target.connect_timeout = Duration::from_millis(200);
+    target.patience.connect = Duration::from_millis(200);
     let began = Instant::now();
-    let error = connect(&target, &server.keys()).await.err().unwrap();
+    let error = server.dialer().connect(&target).await.err().unwrap();
     assert!(began.elapsed() < Duration::from_secs(5));
     assert_eq!(error.stage(), Stage::Connect);
     assert!(
@@ -235,7 +233,7 @@ async fn a_port_that_hangs_up_is_no_ssh_server() {
     let mut target = server.target();
     target.port = listener.local_addr().unwrap().port();
     tokio::spawn(async move { while listener.accept().await.is_ok() {} });
-    let error = connect(&target, &server.keys()).await.err().unwrap();
+    let error = server.dialer().connect(&target).await.err().unwrap();
     assert_eq!(error.stage(), Stage::Connect);
     assert!(matches!(error.fault(), Fault::Handshake(_)), "{error}");
 }

@@ -2,21 +2,21 @@
 
 use std::path::PathBuf;
 
-use provision::ssh::{Error, Fault, Keys, Session, Stage, connect};
+use provision::ssh::{Dialer, Error, Fault, Keys, Session, Stage};
 use russh::MethodKind;
 use russh::keys::Algorithm;
 use russh::keys::key::safe_rng;
 
-use crate::server::{ECDSA, RSA, Server, Setup, new_key};
+use crate::server::{ECDSA, RSA, Server, Setup, dialer, new_key};
 
-async fn log_in(server: &Server, key: Option<&str>, keys: &Keys) -> Result<Session, Error> {
+async fn log_in(server: &Server, key: Option<&str>, dialer: &Dialer) -> Result<Session, Error> {
     let mut target = server.target();
-    target.key = key.map(PathBuf::from);
-    connect(&target, keys).await
+    target.identity.key = key.map(PathBuf::from);
+    dialer.connect(&target).await
 }
 
-async fn turned_down(server: &Server, key: Option<&str>, keys: &Keys) -> Error {
-    let error = log_in(server, key, keys).await.err().unwrap();
+async fn turned_down(server: &Server, key: Option<&str>, dialer: &Dialer) -> Error {
+    let error = log_in(server, key, dialer).await.err().unwrap();
     assert_eq!(error.stage(), Stage::Authenticate, "{error}");
     error
 }
@@ -29,7 +29,7 @@ async fn keys_of_every_kind_log_in() {
             ..Setup::default()
         })
         .await;
-        let session = log_in(&server, Some("~/key"), &server.keys()).await;
+        let session = log_in(&server, Some("~/key"), &server.dialer()).await;
         assert!(session.is_ok(), "{kind}: {:?}", session.err());
     }
 }
@@ -39,7 +39,7 @@ async fn a_named_key_is_the_only_one_tried() {
     let server = Server::start().await;
     server.write_key(".ssh/id_ed25519", &server.user_key);
     server.write_key("other", &new_key(Algorithm::Ed25519));
-    let error = turned_down(&server, Some("~/other"), &server.keys()).await;
+    let error = turned_down(&server, Some("~/other"), &server.dialer()).await;
     assert!(error.is_auth());
     assert_eq!(server.logins(), 1);
     let shown = error.to_string();
@@ -54,7 +54,7 @@ async fn another_user_is_turned_down_as_a_login() {
     let server = Server::start().await;
     let mut target = server.target();
     target.user = "root".into();
-    let error = connect(&target, &server.keys()).await.err().unwrap();
+    let error = server.dialer().connect(&target).await.err().unwrap();
     assert!(error.is_auth(), "{error}");
     assert!(error.to_string().contains("root"), "{error}");
 }
@@ -64,13 +64,13 @@ async fn without_a_named_key_the_usual_files_are_tried() {
     let server = Server::start().await;
     server.write_key(".ssh/id_ed25519", &new_key(Algorithm::Ed25519));
     server.write_key(".ssh/id_ecdsa", &server.user_key);
-    assert!(log_in(&server, None, &server.keys()).await.is_ok());
+    assert!(log_in(&server, None, &server.dialer()).await.is_ok());
 }
 
 #[tokio::test]
 async fn no_key_at_all_says_so_before_the_server_is_asked() {
     let server = Server::start().await;
-    let error = turned_down(&server, None, &server.keys()).await;
+    let error = turned_down(&server, None, &server.dialer()).await;
     assert!(matches!(error.fault(), Fault::NoKeys { .. }), "{error}");
     assert!(!error.is_auth());
     assert_eq!(server.logins(), 0);
@@ -79,7 +79,7 @@ async fn no_key_at_all_says_so_before_the_server_is_asked() {
 #[tokio::test]
 async fn a_key_file_that_isnt_there_is_named() {
     let server = Server::start().await;
-    let error = turned_down(&server, Some("~/nowhere"), &server.keys()).await;
+    let error = turned_down(&server, Some("~/nowhere"), &server.dialer()).await;
     assert!(
         matches!(error.fault(), Fault::KeyUnreadable { .. }),
         "{error}"
@@ -96,7 +96,7 @@ async fn a_file_that_is_no_key_is_named() {
         "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n",
     ] {
         std::fs::write(server.dir.path().join("junk"), text).unwrap();
-        let error = turned_down(&server, Some("~/junk"), &server.keys()).await;
+        let error = turned_down(&server, Some("~/junk"), &server.dialer()).await;
         assert!(matches!(error.fault(), Fault::KeyInvalid { .. }), "{error}");
         assert!(error.to_string().contains("junk"), "{error}");
     }
@@ -111,7 +111,7 @@ fn encrypted(server: &Server) {
 async fn a_key_with_a_passphrase_asks_for_ssh_add() {
     let server = Server::start().await;
     encrypted(&server);
-    let error = turned_down(&server, Some("~/locked"), &server.keys()).await;
+    let error = turned_down(&server, Some("~/locked"), &server.dialer()).await;
     assert!(
         matches!(error.fault(), Fault::KeyEncrypted { .. }),
         "{error}"
@@ -169,7 +169,7 @@ async fn the_agents_keys_are_tried_without_a_named_one() {
 async fn an_agent_that_is_gone_doesnt_keep_a_file_from_being_used() {
     let server = Server::start().await;
     let gone = Some(server.dir.path().join("gone"));
-    let keys = Keys::new(Some(server.dir.path().to_owned()), gone);
+    let keys = dialer(Keys::new(Some(server.dir.path().to_owned()), gone));
     let error = turned_down(&server, None, &keys).await;
     assert!(error.to_string().contains("agent"), "{error}");
     server.write_key(".ssh/id_ed25519", &server.user_key);
@@ -186,7 +186,7 @@ async fn a_server_that_hangs_up_on_too_many_keys_asks_for_one() {
     for name in ["id_ed25519", "id_ecdsa", "id_rsa"] {
         server.write_key(&format!(".ssh/{name}"), &new_key(Algorithm::Ed25519));
     }
-    let error = turned_down(&server, None, &server.keys()).await;
+    let error = turned_down(&server, None, &server.dialer()).await;
     assert!(matches!(error.fault(), Fault::AuthCutOff { .. }), "{error}");
     assert!(error.is_auth());
     assert!(error.next().contains("`key`"), "{}", error.next());
@@ -199,7 +199,7 @@ async fn a_server_that_wants_more_than_a_key_says_what() {
         ..Setup::default()
     })
     .await;
-    let error = turned_down(&server, Some("~/key"), &server.keys()).await;
+    let error = turned_down(&server, Some("~/key"), &server.dialer()).await;
     assert!(
         matches!(error.fault(), Fault::AuthIncomplete { .. }),
         "{error}"
@@ -207,7 +207,7 @@ async fn a_server_that_wants_more_than_a_key_says_what() {
     assert!(error.to_string().contains("also wants password"), "{error}");
 }
 
-fn with_agent(server: &Server, key: russh::keys::PrivateKey) -> Keys {
+fn with_agent(server: &Server, key: russh::keys::PrivateKey) -> Dialer {
     let socket = crate::agent::start(server.dir.path(), key);
-    Keys::new(Some(server.dir.path().to_owned()), Some(socket))
+    dialer(Keys::new(Some(server.dir.path().to_owned()), Some(socket)))
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use provision::ssh::{Keys, Target, Trust};
+use provision::ssh::{
+    Address, Dialer, Family, Identity, Keys, Nobody, Patience, Target, Trust, Via,
+};
 use russh::keys::key::safe_rng;
 use russh::keys::ssh_key::private::RsaKeypair;
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey, PublicKey};
@@ -155,26 +157,40 @@ impl Server {
     pub fn target(&self) -> Target {
         Target {
             host: "app1".into(),
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            address: Address::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             port: self.port,
+            family: Family::Any,
+            via: Via::Direct,
+            alias: None,
             user: "deploy".into(),
-            key: Some(self.dir.path().join("key")),
+            identity: Identity {
+                key: Some(self.dir.path().join("key")),
+                ..Identity::default()
+            },
             trust: Trust {
                 pinned: Some(print(&self.host_keys[0])),
                 known_hosts: Vec::new(),
             },
-            connect_timeout: Duration::from_secs(10),
+            patience: Patience {
+                connect: Duration::from_secs(10),
+                ..Patience::default()
+            },
         }
     }
 
-    /// Keys of a home directory that is the server's directory, and no agent.
-    pub fn keys(&self) -> Keys {
-        Keys::new(Some(self.dir.path().to_owned()), None)
+    /// Keys of a home directory that is the server's directory, no agent, and nobody to ask.
+    pub fn dialer(&self) -> Dialer {
+        dialer(Keys::new(Some(self.dir.path().to_owned()), None))
     }
 
     pub fn logins(&self) -> usize {
         self.saw.logins.load(Ordering::SeqCst)
     }
+}
+
+/// Connections with these keys, and nobody to ask.
+pub fn dialer(keys: Keys) -> Dialer {
+    Dialer::new(keys, Arc::new(Nobody), None)
 }
 
 pub fn print(key: &PublicKey) -> String {
