@@ -10,6 +10,7 @@
 //! A server whose key isn't pinned or known is never logged in to, and nothing here asks or
 //! learns: keys are pinned by `provision trust`.
 
+pub mod config;
 mod connect;
 mod error;
 mod handler;
