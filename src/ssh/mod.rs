@@ -16,6 +16,7 @@
 mod algorithms;
 mod ask;
 mod authenticate;
+pub mod config;
 mod connect;
 mod dial;
 mod dialer;
