@@ -1,11 +1,12 @@
 //! Logs in to a host: as the sudo user, or as the bootstrap user where that one isn't let
 //! in yet.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::{Events, Settings};
 use crate::event::Event;
-use crate::site::{Host, Site};
+use crate::site::{Host, Site, UserName};
 use crate::ssh::{self, Address, Dialer, Identity, Patience, Session, Target, Trust, Via};
 
 /// A session and the user that it belongs to.
@@ -22,13 +23,13 @@ pub fn target(site: &Site, host: &Host, user: &str) -> Target {
     Target {
         host: host.name.to_string(),
         address: Address::Ip(host.address),
-        port: host.port,
+        port: host.port(),
         family: ssh::Family::Any,
         via: Via::Direct,
         alias: None,
         trust: Trust {
             pinned: host.host_key.clone(),
-            known_hosts: ssh.known_hosts.clone(),
+            known_hosts: ssh.known_hosts.clone().unwrap_or_else(usual_known_hosts),
         },
         user: user.to_owned(),
         identity: Identity {
@@ -36,10 +37,18 @@ pub fn target(site: &Site, host: &Host, user: &str) -> Target {
             ..Identity::default()
         },
         patience: Patience {
-            connect: Duration::from_secs(ssh.connect_timeout),
+            connect: Duration::from_secs(ssh.connect_timeout.unwrap_or(15)),
             ..Patience::default()
         },
     }
+}
+
+/// Where ssh looks host keys up.
+fn usual_known_hosts() -> Vec<PathBuf> {
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".ssh/known_hosts"));
+    home.into_iter()
+        .chain([PathBuf::from("/etc/ssh/ssh_known_hosts")])
+        .collect()
 }
 
 /// Logs in.
@@ -54,14 +63,15 @@ pub(super) async fn login(
 ) -> Result<Login, ssh::Error> {
     let ssh = &settings.site.ssh;
     let user = ssh.user.as_str();
+    let bootstrap = ssh.bootstrap.as_ref().map_or("root", UserName::as_str);
     match attempt(settings, host, user, dialer, events).await {
         Ok(session) => Ok(Login {
             session,
             user: user.to_owned(),
             attempts: 1,
         }),
-        Err(refused) if refused.is_auth() && ssh.bootstrap != ssh.user => {
-            let user = ssh.bootstrap.as_str();
+        Err(refused) if refused.is_auth() && bootstrap != user => {
+            let user = bootstrap;
             match attempt(settings, host, user, dialer, events).await {
                 Ok(session) => Ok(Login {
                     session,

@@ -219,7 +219,7 @@ impl Watch<'_> {
             let (Some(host), true) = (host, check.from == HERE) else {
                 return None;
             };
-            let ssh = SocketAddr::new(address, host.port);
+            let ssh = SocketAddr::new(address, host.port());
             Some(vantage::tcp(ssh, SILENCE).await.reach == vantage::Reach::Open)
         };
         let before = before.await;

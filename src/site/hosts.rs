@@ -8,15 +8,10 @@ use base64::prelude::BASE64_STANDARD_NO_PAD;
 use toml::Spanned;
 
 use super::network::Network;
-use super::raw::{RawApp, RawHost, Text};
+use super::raw::{RawApp, RawHost, RawHosts, Text};
 use super::read::Reader;
-use super::{App, Docker, Host, HostName, Role};
+use super::{App, Docker, Host, HostName, Role, jump, ssh};
 use crate::input::Error;
-
-type RawHosts = Spanned<BTreeMap<Text, Spanned<RawHost>>>;
-
-/// sshd's port, unless a host says otherwise.
-const SSH_PORT: u16 = 22;
 
 pub(super) fn resolve(
     reader: &Reader<'_>,
@@ -49,7 +44,19 @@ fn host(reader: &Reader<'_>, key: &Text, name: HostName, raw: &RawHost) -> Resul
             .map(|text| ipv6(reader, text))
             .transpose()?,
         private: optional(&raw.private)?,
-        port: reader.within("port", raw.port.as_ref(), SSH_PORT, 1..=u16::MAX)?,
+        port: raw
+            .port
+            .as_ref()
+            .map(|port| reader.within("port", Some(port), 0, 1..=u16::MAX))
+            .transpose()?,
+        ssh: raw
+            .ssh
+            .as_ref()
+            .map(|text| ssh::alias(reader, text))
+            .transpose()?,
+        jump: jump::list(reader, raw.jump.as_ref())?,
+        password: ssh::secret(reader, "password", raw.password.as_ref())?,
+        sudo_password: ssh::secret(reader, "sudo_password", raw.sudo_password.as_ref())?,
         roles: roles(reader, key, raw)?,
         host_key: raw
             .host_key
@@ -174,8 +181,8 @@ pub(super) fn check_ports(
     for host in hosts.values() {
         let has = |role| host.roles.contains(&role);
         let taken: &[(u16, &str)] = match (has(Role::App), has(Role::Proxy)) {
-            (true, true) => &[(80, "the proxy"), (443, "the proxy"), (host.port, "sshd")],
-            (true, false) => &[(host.port, "sshd")],
+            (true, true) => &[(80, "the proxy"), (443, "the proxy"), (host.port(), "sshd")],
+            (true, false) => &[(host.port(), "sshd")],
             _ => &[],
         };
         let clash = taken.iter().find(|(port, _)| *port == app.publish);
@@ -198,7 +205,7 @@ pub(super) fn check_ports(
                 "publish the app on another port: publish = 8080 in [app]",
             ));
         }
-        if has(Role::Proxy) && [80, 443].contains(&host.port) {
+        if has(Role::Proxy) && [80, 443].contains(&host.port()) {
             return Err(reader.wrong(
                 raw.get_ref()
                     .iter()
@@ -207,7 +214,8 @@ pub(super) fn check_ports(
                     .map_or(0..0, Spanned::span),
                 format!(
                     "on {} sshd has port {}, which the proxy needs",
-                    host.name, host.port
+                    host.name,
+                    host.port()
                 ),
                 "let sshd listen on another port",
             ));

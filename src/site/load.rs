@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::raw::{EXAMPLES, RawSite, RawSsh, Text};
+use super::raw::{EXAMPLES, RawSite, Text};
 use super::read::{Lookup, Reader};
-use super::{Domain, Site, SiteName, Ssh, UserName, app, hosts, options};
-use crate::input::{Document, Error, Words};
+use super::{Domain, Site, SiteName, app, hosts, jump, options, ssh};
+use crate::input::{Document, Error};
 
 /// Reads a site.toml, with everything it names: the key, the env file, the CA, the
 /// operator's environment and the source directory.
@@ -56,7 +56,9 @@ fn resolve(mut document: Document, file: &Path, env: Lookup<'_>) -> Result<Site,
     };
     let mut warnings = Vec::new();
     let app = app::resolve(&reader, &raw.app, &mut warnings)?;
-    let hosts = hosts::resolve(&reader, &raw.hosts)?;
+    let mut hosts = hosts::resolve(&reader, &raw.hosts)?;
+    let mut ssh = ssh::resolve(&reader, &raw.ssh)?;
+    jump::check(&reader, &raw.ssh, &raw.hosts, &mut ssh, &mut hosts)?;
     hosts::check_ports(&reader, &raw.hosts, &hosts, &raw.app, &app)?;
     let docker = options::docker(&reader, &raw.docker)?;
     hosts::check_pool(&reader, &raw.hosts, &hosts, &docker)?;
@@ -66,7 +68,7 @@ fn resolve(mut document: Document, file: &Path, env: Lookup<'_>) -> Result<Site,
             .playbook
             .map_or_else(|| DEFAULT_PLAYBOOK.to_owned(), Spanned::into_inner),
         domains: domains(&reader, &raw.domains)?,
-        ssh: ssh(&reader, &raw.ssh)?,
+        ssh,
         hosts,
         app,
         docker,
@@ -106,35 +108,8 @@ fn domains(reader: &Reader<'_>, raw: &Spanned<Vec<Text>>) -> Result<Vec<Domain>,
     Ok(domains)
 }
 
-fn ssh(reader: &Reader<'_>, raw: &RawSsh) -> Result<Ssh, Error> {
-    let key = match &raw.key {
-        Some(key) => Some(reader.file("the key", key)?.0),
-        None => None,
-    };
-    let known_hosts: Vec<PathBuf> = match &raw.known_hosts {
-        Some(files) => Words::list(files)
-            .iter()
-            .map(|file| reader.checked_path(file))
-            .collect::<Result<_, _>>()?,
-        None => ["~/.ssh/known_hosts", "/etc/ssh/ssh_known_hosts"]
-            .map(|file| reader.path(file))
-            .into(),
-    };
-    Ok(Ssh {
-        user: reader.name_or(raw.user.as_ref(), "deploy", UserName::new)?,
-        bootstrap: reader.name_or(raw.bootstrap.as_ref(), "root", UserName::new)?,
-        key,
-        known_hosts,
-        connect_timeout: reader.within(
-            "connect_timeout",
-            raw.connect_timeout.as_ref(),
-            15,
-            1..=600,
-        )?,
-    })
-}
-
-/// The values of `[app.env]` are secrets: no picture of a mistake shows them.
+/// The values of `[app.env]` are secrets, and so may be what stands in place of the source of
+/// a password: no picture of a mistake shows them.
 fn secret_places(text: &str) -> Vec<Range<usize>> {
     let (root, faults) = DeTable::parse_recoverable(text);
     if let Some(fault) = faults.first() {
@@ -142,18 +117,32 @@ fn secret_places(text: &str) -> Vec<Range<usize>> {
         let at = fault.span().map_or(0, |span| span.start);
         return secret_line(text, at).into_iter().collect();
     }
-    let app = root.get_ref().get("app");
-    let env = app.and_then(|app| app.get_ref().get("env"));
-    match env.map(Spanned::get_ref) {
+    let table = |key: &str| root.get_ref().get(key).map(Spanned::get_ref);
+    let env = table("app").and_then(|app| app.get("env"));
+    let mut places: Vec<Range<usize>> = match env.map(Spanned::get_ref) {
         Some(DeValue::Table(values)) => values.values().map(Spanned::span).collect(),
         Some(_) => env.map(Spanned::span).into_iter().collect(),
         None => Vec::new(),
+    };
+    let hosts = table("hosts").and_then(DeValue::as_table);
+    let hosts = hosts.into_iter().flat_map(DeTable::values);
+    for table in table("ssh").into_iter().chain(hosts.map(Spanned::get_ref)) {
+        for key in ["password", "sudo_password"] {
+            match table.get(key).map(|value| (value.get_ref(), value.span())) {
+                Some((DeValue::Table(values), _)) => {
+                    places.extend(values.values().map(Spanned::span));
+                }
+                Some((_, span)) => places.push(span),
+                None => {}
+            }
+        }
     }
+    places
 }
 
 /// What may be secret on the line of a place, in a text that isn't TOML: all after the
 /// first `=`, or all of a line that has none (it may be a part of a value), if the table
-/// or the key says `env`.
+/// or the key says `env` or `password`.
 fn secret_line(text: &str, at: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let at = at.min(bytes.len());
@@ -163,7 +152,10 @@ fn secret_line(text: &str, at: usize) -> Option<Range<usize>> {
         .map_or(0, |newline| newline + 1);
     let length = bytes[start..].iter().position(|byte| *byte == b'\n');
     let line = &text[start..length.map_or(text.len(), |length| start + length)];
-    let key_of = |line: &str| line.split('=').next().unwrap_or_default().contains("env");
+    let key_of = |line: &str| {
+        let key = line.split('=').next().unwrap_or_default();
+        key.contains("env") || key.contains("password")
+    };
     // Lines back to the table's header: `env` may be the table, or a key before this line
     // whose braces are still open.
     let above = text[..start].lines().rev();
@@ -185,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_values_of_the_environment_are_hidden_in_every_form_of_table() {
+    fn values_of_the_environment_and_passwords_are_hidden_in_every_form_of_table() {
         for text in [
             "[app.env]\nA = \"hunter2\"\n",
             "[app]\nenv = { B = \"x\", A = \"hunter2\" }\n",
@@ -195,6 +187,12 @@ mod tests {
             "[app.env]\nA = 1\nA = \"hunter2\"\n",
             "[app]\nenv = { A = \"hunter2\"\n",
             "[app]\nenv = {\n  A = \"hunter2\n }\n",
+            "[ssh]\npassword = \"hunter2\"\n",
+            "[ssh]\nsudo_password = { env = \"hunter2\" }\n",
+            "[ssh.password]\nenv = \"hunter2\"\n",
+            "[hosts.a]\npassword = \"hunter2\"\n",
+            "hosts.a = { port = 22, sudo_password = \"hunter2\" }\n",
+            "[ssh]\npassword = \"hunter2\n",
             "[app.env]\nA = \"\"\"\nx \\q hunter2\"\"\"\n",
         ] {
             let at = text.find("hunter2").unwrap();

@@ -1,9 +1,10 @@
 //! The site as its operator describes it: hosts with roles, the app, TLS, the firewall.
 //!
 //! The rooms: `load` reads a file, `raw` is its shape, `read` what every part is resolved
-//! with; `hosts`, `app` and `options` resolve one part each; `env_file`, `context` and
-//! `git` read what a site names; `name` and `network` are values with a grammar; `starter`
-//! is what `provision init` writes.
+//! with; `ssh`, `jump`, `hosts`, `app` and `options` resolve one part each; `public_key`,
+//! `env_file`, `context` and `git` read what a site names; `name` and `network` are values
+//! with a grammar; `starter` is what `provision init` writes, `pin` what `provision trust`
+//! adds.
 //!
 //! [`Site`] is what the rest of the program sees: every value checked, every path
 //! absolute, every secret wrapped. How it comes out of site.toml, and how a mistake there
@@ -14,24 +15,29 @@ mod context;
 mod env_file;
 mod git;
 mod hosts;
+mod jump;
 mod load;
 mod name;
 mod network;
 mod options;
 mod pin;
+mod public_key;
 mod raw;
 mod read;
+mod ssh;
 mod starter;
 
 pub use crate::input::Error;
 pub use context::{ContextFile, ContextKind, context_files};
 pub use git::{GitError, git_archive, resolve_git};
+pub use jump::Jump;
 pub use load::{load, parse};
 pub use name::{
     AbsolutePath, Domain, Email, EnvName, HostName, ImageRef, InvalidName, SiteName, UrlPath,
     UserName,
 };
 pub use pin::pin_host_key;
+pub use ssh::{SecretSource, Ssh, Sudo};
 pub use starter::starter;
 
 use std::collections::BTreeMap;
@@ -80,21 +86,6 @@ pub enum Role {
     Proxy,
 }
 
-/// How hosts are reached.
-#[derive(Clone, Debug)]
-pub struct Ssh {
-    /// The sudo user that is made on first contact and used from then on.
-    pub user: UserName,
-    /// The user that a fresh server lets in.
-    pub bootstrap: UserName,
-    /// The private key; without it the agent and the usual files are tried.
-    pub key: Option<PathBuf>,
-    /// known_hosts files, for hosts without a pinned key.
-    pub known_hosts: Vec<PathBuf>,
-    /// Seconds to wait for a connection.
-    pub connect_timeout: u64,
-}
-
 /// One server.
 #[derive(Clone, Debug)]
 pub struct Host {
@@ -107,8 +98,16 @@ pub struct Host {
     /// Its address on a private network shared with the other hosts. The app is then
     /// published only there.
     pub private: Option<IpAddr>,
-    /// sshd's port.
-    pub port: u16,
+    /// sshd's port. `None`: ssh_config's `Port`, else 22.
+    pub port: Option<u16>,
+    /// The name by which ssh_config knows it, if not its address.
+    pub ssh: Option<String>,
+    /// The bastions on the way to it, instead of those of `[ssh]`; empty for a direct way.
+    pub jump: Option<Vec<Jump>>,
+    /// The password to log in with, instead of that of `[ssh]`.
+    pub password: Option<SecretSource>,
+    /// The password that sudo asks for, instead of that of `[ssh]`.
+    pub sudo_password: Option<SecretSource>,
     /// What it is for.
     pub roles: Vec<Role>,
     /// Its pinned host key, as `SHA256:…`.
@@ -323,7 +322,15 @@ impl Site {
     }
 }
 
+/// sshd's port, unless a host says otherwise.
+const SSH_PORT: u16 = 22;
+
 impl Host {
+    /// sshd's port.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(SSH_PORT)
+    }
+
     /// The addresses under which the outside world reaches it.
     pub fn public(&self) -> Vec<IpAddr> {
         let mut all = vec![self.address];

@@ -51,7 +51,7 @@ pub(super) struct RawSite {
     pub domains: Spanned<Vec<Text>>,
     #[serde(default)]
     pub ssh: RawSsh,
-    pub hosts: Spanned<BTreeMap<Text, Spanned<RawHost>>>,
+    pub hosts: RawHosts,
     pub app: RawApp,
     #[serde(default)]
     pub docker: RawDocker,
@@ -72,7 +72,26 @@ pub(super) struct RawSsh {
     pub key: Option<Text>,
     pub known_hosts: Option<Spanned<Words>>,
     pub connect_timeout: Option<Spanned<u64>>,
+    pub jump: Option<Spanned<Words>>,
+    pub password: Option<Spanned<RawSecret>>,
+    pub sudo_password: Option<Spanned<RawSecret>>,
+    pub sudo: Option<Text>,
+    pub harden: Option<bool>,
+    pub authorized_keys: Option<Spanned<Words>>,
 }
+
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a place it comes from, such as { env = \"VPS_PASSWORD\" } or { command = [\"pass\", \"show\", \"vps\"] }"
+)]
+pub(super) struct RawSecret {
+    pub env: Option<Text>,
+    pub command: Option<Spanned<Vec<String>>>,
+}
+
+/// The tables `[hosts.NAME]`.
+pub(super) type RawHosts = Spanned<BTreeMap<Text, Spanned<RawHost>>>;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
@@ -84,6 +103,10 @@ pub(super) struct RawHost {
     pub role: Option<Text>,
     pub roles: Option<Spanned<Vec<Text>>>,
     pub host_key: Option<Text>,
+    pub ssh: Option<Text>,
+    pub jump: Option<Spanned<Words>>,
+    pub password: Option<Spanned<RawSecret>>,
+    pub sudo_password: Option<Spanned<RawSecret>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -8,6 +8,7 @@ use crate::resource::ufw::Enabled;
 use crate::resource::unit::Unit;
 use crate::resource::user::User;
 use crate::shell::Cmd;
+use crate::site::UserName;
 
 pub(super) const STEP: Step = Step {
     name: "bootstrap",
@@ -22,6 +23,8 @@ pub(super) const STEP: Step = Step {
 
 fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let user = cx.site.ssh.user.as_str();
+    let bootstrap = cx.site.ssh.bootstrap.as_ref();
+    let bootstrap = bootstrap.map_or("root", UserName::as_str);
     let visudo = Cmd::new("visudo").args(["--check", "--quiet", "--file"]);
     let mut all: Resources = vec![
         Box::new(Leftover),
@@ -38,7 +41,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
             .mode(0o440)
             .check(visudo),
         ));
-        all.push(Box::new(User::new(user, cx.site.ssh.bootstrap.as_str())));
+        all.push(Box::new(User::new(user, bootstrap)));
     }
     all.push(Box::new(firewall::input_rules(cx)));
     all.push(Box::new(Enabled));

@@ -23,7 +23,7 @@ pub const HERE: &str = "here";
 pub fn checks(site: &Site) -> Vec<Check> {
     let mut checks = Vec::new();
     for host in site.hosts.values() {
-        let claim = Claim::Open(host.port);
+        let claim = Claim::Open(host.port());
         checks.push(check(host.name.as_str(), HERE, Some(host.address), claim));
     }
     for app in site.with_role(Role::App) {

@@ -14,6 +14,7 @@ impl Home {
         let dir = tempfile::tempdir().unwrap();
         let home = Self(dir);
         home.write(".ssh/id_ed25519", "a key");
+        home.write(".ssh/id_ed25519.pub", &format!("{KEY}\n"));
         home.write("polls/Dockerfile", "FROM scratch\n");
         fs::create_dir(home.path().join("bare")).unwrap();
         home
@@ -62,6 +63,10 @@ impl Home {
         self.without_name(&self.parse(text).unwrap_err().to_string())
     }
 }
+
+/// A public key as a .pub file has it.
+pub const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7a3vzd6sHrhPLDHhRBHqbg8pNMfnpHZMDxRDdpUPaV me@desk";
 
 pub const SMALL: &str = r#"name = "polls"
 domains = ["polls.example.com"]

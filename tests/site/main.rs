@@ -3,6 +3,7 @@
 //! - `home`: the directory it lies in, and the smallest site
 //! - `values`: what a right one means
 //! - `mistakes`: what is said of a wrong one
+//! - `ssh`: how hosts are reached
 //! - `starter`: the one that `provision init` writes
 //! - `mangled`: what was one once
 
@@ -11,5 +12,6 @@
 mod home;
 mod mangled;
 mod mistakes;
+mod ssh;
 mod starter;
 mod values;

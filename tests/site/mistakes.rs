@@ -10,6 +10,7 @@ use crate::home::{Home, SMALL, with};
 fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
     let home = Home::new();
     home.write("no.pem", "nothing");
+    home.write("secret.key", "-----BEGIN OPENSSH PRIVATE KEY-----\n");
     home.write("bad.env", "A=1\nhunter2\n");
     home.write("good.env", "A=1\n");
     let app = |more: &str| with("[app]\n", &format!("[app]\n{more}\n"));
@@ -53,6 +54,30 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
         table("[ssh]\nkey = \"~/.ssh/none\""),
         table("[ssh]\nkey = \"~/.ssh\""),
         table("[ssh]\nconnect_timeout = 0"),
+        table("[ssh]\nhardened = true"),
+        table("[ssh]\nsudo = \"none\""),
+        table("[ssh]\nsudo = \"paswword\""),
+        table("[ssh]\npassword = \"secret\""),
+        table("[ssh]\npassword = {}"),
+        table("[ssh]\npassword = { env = \"A-B\" }"),
+        table("[ssh]\npassword = { evn = \"A\" }"),
+        table("[ssh]\npassword = { command = [] }"),
+        table("[ssh]\npassword = { command = \"pass show vps\" }"),
+        table("[ssh]\njump = \"proxxy\""),
+        table("[ssh]\njump = [\"ok.example\", \"-oProxyCommand=id\"]"),
+        table("[ssh]\njump = \"a@b:99999\""),
+        table("[ssh]\njump = \"none\""),
+        host("jump = \"app1\""),
+        with("role = \"app\"\n", "role = \"app\"\njump = \"proxy\"\n")
+            .replace("role = \"proxy\"", "role = \"proxy\"\njump = \"app1\""),
+        host("ssh = \"-oProxyCommand=id\""),
+        host("ssh = \"two words\""),
+        table("[ssh]\nauthorized_keys = \"~/.ssh/none.pub\""),
+        table("[ssh]\nauthorized_keys = \"secret.key\""),
+        table("[ssh]\nauthorized_keys = \"no.pem\""),
+        table("[ssh]\nauthorized_keys = \"ssh-ed25519 AAAA me\""),
+        table("[ssh]\nauthorized_keys = \"ssh-dss AAAA me\""),
+        table("[ssh]\nauthorized_keys = \"restrict ssh-rsa AAAA me\""),
         // Hosts.
         with("198.51.100.11", "app1.example.com"),
         with("198.51.100.11", "198.51.100.11/24"),
@@ -139,6 +164,29 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
         14:7 can't read the key .ssh/none: No such file or directory (os error 2) → write the path of a file that you can read, relative to this file or beginning with `/` or `~/`
         14:7 can't read the key .ssh: it is not a file → write the path of a file that you can read, relative to this file or beginning with `/` or `~/`
         14:19 `connect_timeout` can't be 0 → write a number from 1 to 600
+        14:1 [ssh] has no key `hardened` → did you mean `harden`?
+        14:8 "none" is not a way of sudo → write `nopasswd` or `password`
+        14:8 "paswword" is not a way of sudo → did you mean `password`?
+        14:12 `password` must be a place it comes from, such as { env = "VPS_PASSWORD" } or { command = ["pass", "show", "vps"] }, not a string → write a place it comes from, such as { env = "VPS_PASSWORD" } or { command = ["pass", "show", "vps"] }
+        14:12 `password` has to come from one place → write { env = "VPS_PASSWORD" } or { command = ["pass", "show", "vps/root"] }
+        14:20 the `env` of `password` can't name an environment variable → write letters, digits and _, not a digit first
+        14:14 [ssh.password] has no key `evn` → did you mean `env`?
+        14:24 the `command` of `password` names no program → write program and arguments, such as ["pass", "show", "vps/root"]
+        14:24 `command` must be a list in [ ], not a string → write a list in [ ]
+        14:8 "proxxy" is no host of this site → did you mean `proxy`? Another server is written USER@proxxy
+        14:23 "-oProxyCommand=id" is not a bastion → write a host of this site, or [USER@]HOST[:PORT] as `ssh -J` takes it
+        14:8 "a@b:99999" is not a bastion → write its port as a number from 1 to 65535
+        14:8 "none" is not a bastion → write [] for no bastion
+        4:8 the way to app1 leads in a circle, through app1 → give the bastion a way of its own: jump = [] under it for a direct one
+        6:8 the way to app1 leads in a circle, through app1 → give the bastion a way of its own: jump = [] under it for a direct one
+        4:7 "-oProxyCommand=id" can't be a name in ssh_config → write the name you call ssh with, such as "app1.prod"
+        4:7 "two words" can't be a name in ssh_config → write the name you call ssh with, such as "app1.prod"
+        14:19 can't read the public key .ssh/none.pub: No such file or directory (os error 2) → write the path of a file that you can read, relative to this file or beginning with `/` or `~/`
+        14:19 secret.key is a private key → write the path of its public half, such as "~/.ssh/id_ed25519.pub"
+        14:19 line 1 of no.pem is no public key: it doesn't begin with a type that sshd takes → write the path of its public half, such as "~/.ssh/id_ed25519.pub"
+        14:19 this is no public key: what follows its type is damaged or cut off → write a line as a .pub file has it, "ssh-ed25519 AAAA… name", or the file's path
+        14:19 this is no public key: it doesn't begin with a type that sshd takes → write a line as a .pub file has it, "ssh-ed25519 AAAA… name", or the file's path
+        14:19 this is no public key: options before a key aren't taken here → write a line as a .pub file has it, "ssh-ed25519 AAAA… name", or the file's path
         4:11 "app1.example.com" is a name: the firewall's rules need the address itself → write the IP address it stands for, such as "198.51.100.11"
         4:11 "198.51.100.11/24" is a network, not an address → write the host's address, without the `/…`
         4:11 "0.0.0.0" can't be the address of a host → write the address it is reached at, such as "198.51.100.11"

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use provision::site::{DockerSource, Role, Source};
+use provision::site::{DockerSource, Role, Source, Sudo};
 
 use crate::home::{Home, SMALL, with};
 
@@ -12,21 +12,16 @@ fn a_small_site_gets_every_default() {
     let site = home.parse(SMALL).unwrap();
     assert_eq!(site.playbook, "django-scaled");
     assert_eq!(
-        (site.ssh.user.as_str(), site.ssh.bootstrap.as_str()),
-        ("deploy", "root")
+        (site.ssh.user.as_str(), site.ssh.bootstrap.as_ref()),
+        ("deploy", None)
     );
-    assert_eq!((&site.ssh.key, site.ssh.connect_timeout), (&None, 15));
-    assert_eq!(
-        site.ssh.known_hosts,
-        [
-            home.path().join(".ssh/known_hosts"),
-            "/etc/ssh/ssh_known_hosts".into()
-        ]
-    );
+    assert_eq!((&site.ssh.key, site.ssh.connect_timeout), (&None, None));
+    assert_eq!((&site.ssh.known_hosts, site.ssh.harden), (&None, false));
+    assert_eq!(site.ssh.sudo, Sudo::NoPassword);
     let app1 = site.with_role(Role::App).next().unwrap();
     assert_eq!(
-        (app1.name.as_str(), app1.port, &app1.host_key),
-        ("app1", 22, &None)
+        (app1.name.as_str(), app1.port, app1.port(), &app1.host_key),
+        ("app1", None, 22, &None)
     );
     assert_eq!(
         (site.app.port, site.app.publish, site.app.health.as_str()),
@@ -122,7 +117,7 @@ check = false
 "#;
     let site = home.parse(text).unwrap();
     assert_eq!(site.ssh.key, Some(home.path().join(".ssh/id_ed25519")));
-    assert_eq!(site.ssh.known_hosts, [home.path().join("hosts")]);
+    assert_eq!(site.ssh.known_hosts, Some(vec![home.path().join("hosts")]));
     let one = site.hosts.values().next().unwrap();
     assert_eq!(one.roles, [Role::App, Role::Proxy]);
     assert_eq!(one.private.unwrap().to_string(), "10.20.0.11");

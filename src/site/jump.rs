@@ -1,0 +1,205 @@
+//! Bastions on the way to a host: what `jump` may say, and that no way leads in a circle.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::ops::Range;
+
+use toml::Spanned;
+
+use super::raw::{RawHosts, RawSsh, Text};
+use super::read::Reader;
+use super::{Host, HostName, Site, Ssh};
+use crate::input::{Error, Words, closest};
+
+/// A bastion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Jump {
+    /// A host of this site: reached and trusted as that host is.
+    Host(HostName),
+    /// Another server, as `ssh -J` takes it; `host` may be a name of ssh_config.
+    Elsewhere {
+        /// Whom to log in as there, if not whom ssh_config says.
+        user: Option<String>,
+        /// Name or address, an IPv6 address without brackets.
+        host: String,
+        /// sshd's port, if not the one ssh_config says.
+        port: Option<u16>,
+    },
+}
+
+impl Site {
+    /// The bastions on the way to a host, the nearest to the operator first, with those that
+    /// lead to the first of them. It is no circle: that is checked when a site is read.
+    pub fn way<'a>(&'a self, host: &'a Host) -> Vec<&'a Jump> {
+        let mut way: Vec<&'a Jump> = Vec::new();
+        let mut part = own(&self.ssh, host);
+        // A site is no longer than its hosts; the bound keeps a site made by hand from a loop.
+        for _ in 0..=self.hosts.len() {
+            way.splice(0..0, part);
+            match part.first() {
+                Some(Jump::Host(name)) if self.hosts.contains_key(name) => {
+                    part = own(&self.ssh, &self.hosts[name]);
+                }
+                _ => break,
+            }
+        }
+        way
+    }
+}
+
+/// What `jump` says for a host: its own, or that of `[ssh]` as far as the host itself.
+fn own<'a>(ssh: &'a Ssh, host: &'a Host) -> &'a [Jump] {
+    if let Some(own) = &host.jump {
+        return own;
+    }
+    let itself = |jump: &Jump| matches!(jump, Jump::Host(name) if *name == host.name);
+    let end = ssh.jump.iter().position(itself);
+    &ssh.jump[..end.unwrap_or(ssh.jump.len())]
+}
+
+/// The bastions of one `jump`; hosts of this site are told apart by [`check`].
+pub(super) fn list(
+    reader: &Reader<'_>,
+    raw: Option<&Spanned<Words>>,
+) -> Result<Option<Vec<Jump>>, Error> {
+    let Some(raw) = raw else {
+        return Ok(None);
+    };
+    let mut jumps = Vec::new();
+    for text in Words::list(raw) {
+        // `ssh -J` takes several with commas between them.
+        for part in text.get_ref().split(',') {
+            jumps.push(one(reader, &text, part.trim())?);
+        }
+    }
+    Ok(Some(jumps))
+}
+
+fn one(reader: &Reader<'_>, text: &Text, written: &str) -> Result<Jump, Error> {
+    let wrong = |instead: &str| {
+        reader.wrong(
+            text.span(),
+            format!("{written:?} is not a bastion"),
+            instead.to_owned(),
+        )
+    };
+    let usual = "write a host of this site, or [USER@]HOST[:PORT] as `ssh -J` takes it";
+    if written == "none" {
+        return Err(wrong("write [] for no bastion"));
+    }
+    let rest = written.strip_prefix("ssh://").unwrap_or(written);
+    let (user, rest) = match rest.rsplit_once('@') {
+        Some((user, rest)) => (Some(user), rest),
+        None => (None, rest),
+    };
+    let (host, port) = if rest.parse::<IpAddr>().is_ok() {
+        (rest, None)
+    } else if let Some((host, port)) = rest.strip_prefix('[').and_then(|r| r.split_once(']')) {
+        (
+            host,
+            (!port.is_empty()).then(|| port.strip_prefix(':').unwrap_or("")),
+        )
+    } else {
+        match rest.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (rest, None),
+        }
+    };
+    let port = match port.map(str::parse::<u16>) {
+        None => None,
+        Some(Ok(port)) if port > 0 => Some(port),
+        Some(_) => return Err(wrong("write its port as a number from 1 to 65535")),
+    };
+    let plain = |word: &str, more: &str| {
+        !word.is_empty()
+            && !word.starts_with('-')
+            && word
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+    };
+    if !plain(host, "._-:%") || !user.is_none_or(|user| plain(user, "._-@+\\")) {
+        return Err(wrong(usual));
+    }
+    Ok(Jump::Elsewhere {
+        user: user.map(str::to_owned),
+        host: host.to_owned(),
+        port,
+    })
+}
+
+/// Tells the site's own hosts from others among the bastions, and refuses a circle.
+pub(super) fn check(
+    reader: &Reader<'_>,
+    raw_ssh: &RawSsh,
+    raw_hosts: &RawHosts,
+    ssh: &mut Ssh,
+    hosts: &mut BTreeMap<HostName, Host>,
+) -> Result<(), Error> {
+    let names: Vec<HostName> = hosts.keys().cloned().collect();
+    let place = |name: &HostName| {
+        let mut all = raw_hosts.get_ref().iter();
+        let own = all.find(|(key, _)| key.get_ref() == name.as_str());
+        let own = own.and_then(|(_, table)| table.get_ref().jump.as_ref());
+        own.or(raw_ssh.jump.as_ref()).map_or(0..0, Spanned::span)
+    };
+    let whole = raw_ssh.jump.as_ref().map_or(0..0, Spanned::span);
+    name_hosts(reader, &whole, &names, &mut ssh.jump)?;
+    for host in hosts.values_mut() {
+        let span = place(&host.name);
+        if let Some(own) = &mut host.jump {
+            name_hosts(reader, &span, &names, own)?;
+        }
+    }
+    for host in hosts.values() {
+        let mut seen = vec![host.name.clone()];
+        let mut part = own(ssh, host);
+        loop {
+            for jump in part {
+                let Jump::Host(name) = jump else { continue };
+                if seen.contains(name) {
+                    return Err(reader.wrong(
+                        place(&host.name),
+                        format!("the way to {} leads in a circle, through {name}", host.name),
+                        "give the bastion a way of its own: jump = [] under it for a direct one",
+                    ));
+                }
+                seen.push(name.clone());
+            }
+            match part.first() {
+                Some(Jump::Host(name)) => part = own(ssh, &hosts[name]),
+                _ => break,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn name_hosts(
+    reader: &Reader<'_>,
+    span: &Range<usize>,
+    names: &[HostName],
+    jumps: &mut [Jump],
+) -> Result<(), Error> {
+    for jump in jumps {
+        let Jump::Elsewhere {
+            user: None,
+            host,
+            port: None,
+        } = jump
+        else {
+            continue;
+        };
+        if let Some(name) = names.iter().find(|name| name.as_str() == host) {
+            *jump = Jump::Host(name.clone());
+        } else if let Some(meant) = closest(host, names.iter().map(HostName::as_str))
+            && !host.contains(['.', ':'])
+        {
+            return Err(reader.wrong(
+                span.clone(),
+                format!("{host:?} is no host of this site"),
+                format!("did you mean `{meant}`? Another server is written USER@{host}"),
+            ));
+        }
+    }
+    Ok(())
+}
