@@ -117,7 +117,7 @@ pub(super) fn option(keyword: &str) -> Option<(&'static str, Kind)> {
         .map_or(keyword, |(_, name)| name);
     let used = USED.iter().find(|(used, _)| *used == name).copied();
     used.or_else(|| {
-        let other = OTHER.split_whitespace().find(|other| *other == name)?;
+        let other = OTHER.split(' ').find(|other| *other == name)?;
         Some((other, Kind::Other))
     })
 }
