@@ -2,6 +2,8 @@
 //!
 //! - `server`: the server, and what it saw
 //! - `agent`: a small SSH agent
+//! - `config`: the operator's own configuration; `config_openssh`: our reader of it against
+//!   OpenSSH
 //! - `host_keys`, `login`, `commands`: what is shown
 
 #![allow(
@@ -12,6 +14,8 @@
 
 mod agent;
 mod commands;
+mod config;
+mod config_openssh;
 mod host_keys;
 mod login;
 mod server;

@@ -30,7 +30,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
 
@@ -42,7 +42,7 @@ use local::Local;
 use notes::{Notes, unhonoured};
 use openssh::OpenSsh;
 use options::Origin;
-use own::Place;
+use own::{Exec, Found, Place};
 use values::Values;
 
 /// How long the answer for one host may take: `Match exec` may run anything.
@@ -191,15 +191,10 @@ impl Config {
         let ((values, notes), bare) = (asked?, bare?);
         inner.notes.add(notes);
         let same = |key| values.all(key) == bare.all(key);
-        // `ssh -G` prints the local user's name whether or not it is configured. Our own reader
-        // can tell; where it can't read the files, nothing is taken to be configured.
         let user = match &request.user {
             Some(_) => true,
             None if !same("user") => true,
-            None => {
-                let own = self.own(place, request).await;
-                own.is_ok_and(|found| found.values.first("user").is_some())
-            }
+            None => self.names_user(place, request).await,
         };
         let origin = Origin {
             user,
@@ -209,9 +204,31 @@ impl Config {
         Ok((values, origin))
     }
 
+    /// Whether the configuration names the user that `ssh -G` printed: it prints the local user's
+    /// name anyway. Our own reader can tell; where it can't read the files, none is named.
+    async fn names_user(&self, place: Place, request: &Request) -> bool {
+        let until = Instant::now() + self.0.limit;
+        let mut named = Vec::new();
+        // ssh has run the commands of `Match exec` already. They aren't run again unless it
+        // matters how they ended.
+        for exec in [Exec::Assume(true), Exec::Assume(false), Exec::Run(until)] {
+            let Ok(found) = self.own(place.clone(), request, exec).await else {
+                return false;
+            };
+            let user = found.values.first("user").is_some();
+            if !found.asked || named.contains(&user) {
+                return user;
+            }
+            named.push(user);
+        }
+        false
+    }
+
     /// By our own reader.
     async fn read(&self, place: Place, request: &Request) -> Result<(Values, Origin), ConfigError> {
-        let own::Found { mut values, notes } = self.own(place, request).await?;
+        let until = Instant::now() + self.0.limit;
+        let found = self.own(place, request, Exec::Run(until)).await?;
+        let (mut values, notes) = (found.values, found.notes);
         self.0.notes.add(notes);
         let algorithms = values.first("hostkeyalgorithms").map(algorithms::assemble);
         if let Some(list) = &algorithms {
@@ -226,11 +243,10 @@ impl Config {
         Ok((values, origin))
     }
 
-    async fn own(&self, place: Place, request: &Request) -> Result<own::Found, ConfigError> {
+    async fn own(&self, place: Place, request: &Request, exec: Exec) -> Result<Found, ConfigError> {
         let request = request.clone();
-        let deadline = std::time::Instant::now() + self.0.limit;
         // It reads files and waits for the commands of `Match exec`.
-        tokio::task::spawn_blocking(move || own::read(&place, &request, deadline))
+        tokio::task::spawn_blocking(move || own::read(&place, &request, exec))
             .await
             .map_err(|error| ConfigError::Machine {
                 what: "read the configuration",

@@ -1,6 +1,7 @@
 //! What `ssh -G` says: OpenSSH's own reading of the configuration.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -122,7 +123,7 @@ impl OpenSsh {
 
     async fn run(
         &self,
-        args: &[String],
+        args: &[OsString],
         deadline: Instant,
         limit: Duration,
     ) -> Result<Output, ConfigError> {
@@ -151,31 +152,30 @@ impl OpenSsh {
 }
 
 /// The arguments of ssh. The host comes after `--`, so that it is never an option.
-fn arguments(source: &Source, request: &Request, ignored: Option<&str>) -> Vec<String> {
-    let mut args = vec!["-G".to_owned()];
+fn arguments(source: &Source, request: &Request, ignored: Option<&str>) -> Vec<OsString> {
+    let mut args: Vec<OsString> = vec!["-G".into()];
     match source {
         Source::Default => {}
-        Source::None => args.extend(["-F".to_owned(), "none".to_owned()]),
+        Source::None => args.extend(["-F".into(), "none".into()]),
         Source::File(path) => {
-            let path = path.display().to_string();
             // A file that is called so.
-            let path = match path.eq_ignore_ascii_case("none") {
-                true => format!("./{path}"),
-                false => path,
+            let path = match path.as_os_str().eq_ignore_ascii_case("none") {
+                true => Path::new(".").join(path),
+                false => path.clone(),
             };
-            args.extend(["-F".to_owned(), path]);
+            args.extend(["-F".into(), path.into()]);
         }
     }
     if let Some(list) = ignored {
-        args.extend(["-o".to_owned(), format!("IgnoreUnknown={list}")]);
+        args.extend(["-o".into(), format!("IgnoreUnknown={list}").into()]);
     }
     if let Some(user) = &request.user {
-        args.extend(["-l".to_owned(), user.clone()]);
+        args.extend(["-l".into(), user.into()]);
     }
     if let Some(port) = request.port {
-        args.extend(["-p".to_owned(), port.to_string()]);
+        args.extend(["-p".into(), port.to_string().into()]);
     }
-    args.extend(["--".to_owned(), request.host.clone()]);
+    args.extend(["--".into(), request.host.clone().into()]);
     args
 }
 

@@ -37,22 +37,29 @@ pub(super) struct Place {
     pub(super) local: Arc<Local>,
 }
 
+/// What becomes of the commands of `Match exec`.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Exec {
+    /// They are run, until then.
+    Run(Instant),
+    /// They aren't run and all end so.
+    Assume(bool),
+}
+
 /// What was found, and what the operator should know.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) values: Values,
+    /// Whether a command of `Match exec` had a say.
+    pub(super) asked: bool,
     pub(super) notes: Vec<Note>,
 }
 
-/// Reads the configuration for one host. `deadline` bounds the commands of `Match exec`.
+/// Reads the configuration for one host.
 ///
 /// # Errors
 /// A line that is wrong, a file that is named and can't be read, a command without an end.
-pub(super) fn read(
-    place: &Place,
-    request: &Request,
-    deadline: Instant,
-) -> Result<Found, ConfigError> {
+pub(super) fn read(place: &Place, request: &Request, exec: Exec) -> Result<Found, ConfigError> {
     let mut values = Values::default();
     if let Some(user) = &request.user {
         values.offer("user", vec![user.clone()]);
@@ -70,7 +77,8 @@ pub(super) fn read(
         notes: Vec::new(),
         texts: BTreeMap::new(),
         opened: 0,
-        deadline,
+        exec,
+        asked: false,
     };
     reader.pass()?;
     reader.host = addressed(&reader.remote()?);
@@ -84,10 +92,14 @@ pub(super) fn read(
     reader.finish(request)
 }
 
-/// A host name in lower case, an address in its usual form.
+/// A host name in lower case; an address in its usual form, unless it is that but for the case.
 fn addressed(host: &str) -> String {
-    host.parse::<std::net::IpAddr>()
-        .map_or_else(|_| host.to_ascii_lowercase(), |address| address.to_string())
+    match host.parse::<std::net::IpAddr>() {
+        Err(_) => host.to_ascii_lowercase(),
+        Ok(address) => Some(address.to_string())
+            .filter(|usual| !usual.eq_ignore_ascii_case(host))
+            .unwrap_or_else(|| host.to_owned()),
+    }
 }
 
 pub(super) struct Reader<'a> {
@@ -101,7 +113,9 @@ pub(super) struct Reader<'a> {
     pub(super) notes: Vec<Note>,
     texts: BTreeMap<PathBuf, Arc<str>>,
     opened: usize,
-    pub(super) deadline: Instant,
+    pub(super) exec: Exec,
+    /// Whether a command of `Match exec` had a say.
+    pub(super) asked: bool,
 }
 
 /// The file that is being read.
@@ -212,9 +226,9 @@ impl Reader<'_> {
                 }
                 keyword => match option(keyword) {
                     Some((name, kind)) => {
-                        self.values
-                            .take(name, kind, &line, *active)
-                            .map_err(wrong)?;
+                        // Whom it spares a word, it spares it everywhere.
+                        let active = *active || name == "ignoreunknown";
+                        self.values.take(name, kind, &line, active).map_err(wrong)?;
                     }
                     None if self.ignores(keyword) => {}
                     None => self.notes.push(unknown(keyword, at.path, number + 1)),
@@ -225,8 +239,10 @@ impl Reader<'_> {
     }
 
     fn ignores(&self, keyword: &str) -> bool {
-        let list = self.values.first("ignoreunknown").unwrap_or_default();
-        in_list(&list.to_ascii_lowercase(), keyword)
+        let lists = self.values.all("ignoreunknown");
+        lists
+            .iter()
+            .any(|list| in_list(&list.to_ascii_lowercase(), keyword))
     }
 
     fn host_applies(&self, patterns: &[String]) -> Result<bool, String> {
@@ -337,8 +353,8 @@ impl Reader<'_> {
     fn finish(mut self, request: &Request) -> Result<Found, ConfigError> {
         let local = Arc::clone(&self.place.local);
         let (port, jump) = (self.port(), self.jump());
-        let alias = self.values.first("hostkeyalias").unwrap_or(self.typed);
-        let alias = alias.to_ascii_lowercase();
+        let alias = self.values.first("hostkeyalias");
+        let alias = alias.map_or_else(|| self.typed.to_owned(), str::to_ascii_lowercase);
         let mut names = Names {
             local: &local,
             typed: self.typed,
@@ -388,6 +404,7 @@ impl Reader<'_> {
         }
         Ok(Found {
             values,
+            asked: self.asked,
             notes: self.notes,
         })
     }

@@ -54,7 +54,7 @@ const USED: &[(&str, Kind)] = &[
     ("identitiesonly", Kind::Flag),
     ("identityagent", Kind::Text),
     ("identityfile", Kind::Each),
-    ("ignoreunknown", Kind::Text),
+    ("ignoreunknown", Kind::Each),
     ("kbdinteractiveauthentication", Kind::Flag),
     ("knownhostscommand", Kind::Command),
     ("passwordauthentication", Kind::Flag),
@@ -117,7 +117,7 @@ pub(super) fn option(keyword: &str) -> Option<(&'static str, Kind)> {
         .map_or(keyword, |(_, name)| name);
     let used = USED.iter().find(|(used, _)| *used == name).copied();
     used.or_else(|| {
-        let other = OTHER.split_whitespace().find(|other| *other == name)?;
+        let other = OTHER.split(' ').find(|other| *other == name)?;
         Some((other, Kind::Other))
     })
 }
@@ -212,6 +212,8 @@ impl Values {
         };
         match kind {
             _ if !active => {}
+            // As with ssh, a later line may still set it.
+            Kind::Time if values == ["none"] => {}
             Kind::Each => values.into_iter().for_each(|value| self.add(name, value)),
             _ => self.offer(name, values),
         }
