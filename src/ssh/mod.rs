@@ -16,6 +16,7 @@
 mod algorithms;
 mod ask;
 mod authenticate;
+mod certificate;
 mod connect;
 mod dial;
 mod dialer;
