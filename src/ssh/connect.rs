@@ -1,6 +1,5 @@
 //! Opening a connection: the way there, the host key, the login.
 
-use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,7 +7,7 @@ use russh::client::{self, Handle};
 use russh::keys::{Algorithm, PublicKey};
 use tokio::time::{Instant, timeout_at};
 
-use super::algorithms::{ORDER, key_type, preferred};
+use super::algorithms::{ECDSA, Offer, RSA, key_type, preferred};
 use super::authenticate;
 use super::dial::{Dialled, dial};
 use super::dialer::Dialer;
@@ -24,18 +23,13 @@ pub(super) async fn connect(dialer: &Dialer, target: &Target) -> Result<Session,
     let fail = |(stage, fault)| Error::new(target, stage, fault);
     // What is wrong on this side is said before anything is sent.
     let judge = Judge::new(target).map_err(|fault| fail((Stage::HostKey, fault)))?;
+    let judge = Arc::new(judge);
     let login = authenticate::prepare(dialer, target)
         .await
         .map_err(|fault| fail((Stage::Authenticate, fault)))?;
     let said = Said::default();
-    let preference = judge.preference();
-    let handler = Handler {
-        judge: Some(judge),
-        seen: Arc::default(),
-        said: said.clone(),
-    };
     let deadline = Instant::now() + target.patience.connect;
-    let (mut handle, local) = open(dialer, target, deadline, preference, handler)
+    let (mut handle, local) = open_trusted(dialer, target, deadline, &judge, &said)
         .await
         .map_err(fail)?;
     authenticate::log_in(dialer, target, &mut handle, login, &said)
@@ -46,6 +40,38 @@ pub(super) async fn connect(dialer: &Dialer, target: &Target) -> Result<Session,
         format!("logged in as {} at {}", target.user, target.at()),
     );
     Ok(Session::new(target.clone(), local, handle, said))
+}
+
+/// Opens a connection to a server that shows the right key: of the kinds we would rather have,
+/// or else of the others that the judge goes on to ask for.
+async fn open_trusted(
+    dialer: &Dialer,
+    target: &Target,
+    deadline: Instant,
+    judge: &Arc<Judge>,
+    said: &Said,
+) -> Result<(Handle<Handler>, Option<SocketAddr>), (Stage, Fault)> {
+    let mut first: Option<(Stage, Fault)> = None;
+    for offer in judge.offers() {
+        let handler = Handler {
+            judge: Some(Arc::clone(judge)),
+            seen: Arc::default(),
+            said: said.clone(),
+        };
+        let (stage, fault) = match open(dialer, target, deadline, offer, handler).await {
+            Ok(opened) => return Ok(opened),
+            Err(failed) => failed,
+        };
+        let asks_on = judge.asks_on(&fault);
+        // That a kind of key isn't there is no news once another was shown.
+        if !matches!(first, Some((Stage::HostKey, _))) {
+            first = Some((stage, fault));
+        }
+        if !asks_on {
+            break;
+        }
+    }
+    Err(first.unwrap_or((Stage::HostKey, Fault::Handshake(russh::Error::UnknownKey))))
 }
 
 /// One key a server offers.
@@ -65,14 +91,14 @@ pub(super) async fn host_keys(dialer: &Dialer, target: &Target) -> Result<Vec<Ho
     let mut found: Vec<HostKey> = Vec::new();
     let mut first_fault = None;
     // One connection a kind: a server shows one key in each.
-    for kind in [&ORDER[..1], &ORDER[1..4], &ORDER[4..]] {
+    for kind in [&[Algorithm::Ed25519][..], &RSA, &ECDSA] {
         let seen = Arc::new(Mutex::new(None));
         let handler = Handler {
             judge: None,
             seen: Arc::clone(&seen),
             said: Said::default(),
         };
-        let outcome = open(dialer, target, deadline, Cow::Owned(kind.to_vec()), handler).await;
+        let outcome = open(dialer, target, deadline, Offer::of(kind.to_vec()), handler).await;
         let key = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (key, outcome) {
             (Some(key), _) => found.extend(describe(&key)),
@@ -108,14 +134,14 @@ async fn open(
     dialer: &Dialer,
     target: &Target,
     deadline: Instant,
-    preference: Cow<'static, [Algorithm]>,
+    offer: Offer,
     handler: Handler,
 ) -> Result<(Handle<Handler>, Option<SocketAddr>), (Stage, Fault)> {
     let Dialled { stream, local } = dial(dialer, target, deadline).await?;
     let patience = target.patience;
     let alive = Some(patience.alive_interval).filter(|interval| !interval.is_zero());
     let config = client::Config {
-        preferred: preferred(preference),
+        preferred: preferred(offer),
         keepalive_interval: alive,
         keepalive_max: patience.alive_count,
         // A quiet command isn't a dead one.

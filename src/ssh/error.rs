@@ -81,7 +81,10 @@ impl Error {
     pub fn is_auth(&self) -> bool {
         matches!(
             *self.fault,
-            Fault::AuthRefused { .. } | Fault::AuthCutOff { .. } | Fault::AuthIncomplete { .. }
+            Fault::AuthRefused { .. }
+                | Fault::AuthCutOff { .. }
+                | Fault::AuthIncomplete { .. }
+                | Fault::NoKeys { .. }
         )
     }
 
@@ -119,17 +122,19 @@ impl Error {
                 )
             }
             Fault::HostKeyChanged { .. } => format!(
-                "if {host} was reinstalled, compare the fingerprint with its console and pin it with \
-                 `provision trust`; otherwise somebody may be in between"
+                "nothing was sent to it. Either {host} was reinstalled, or another server answers \
+                 at its address, or somebody is in between: compare the fingerprint with the one \
+                 on its console (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`); only if they \
+                 are the same, take the old key out and pin the new one with `provision trust`"
             ),
             Fault::HostKeyUnknown { authority: None, .. } => {
                 "compare the fingerprint with the server's console and pin it with `provision trust`"
                     .to_owned()
             }
-            Fault::HostKeyUnknown { .. } => {
-                "host certificates aren't supported: pin the key itself with `provision trust`"
-                    .to_owned()
-            }
+            Fault::HostKeyUnknown { .. } => format!(
+                "give {host} a certificate of that authority (sshd_config: HostCertificate), or pin \
+                 the key itself with `provision trust`"
+            ),
             Fault::HostKeyRevoked { at, .. } => {
                 format!("give {host} a new host key, or remove {at} if it is there by mistake")
             }
@@ -137,25 +142,55 @@ impl Error {
                 "name a readable private key in site.toml (`key`), now {}",
                 path.display()
             ),
-            Fault::KeyEncrypted { path } | Fault::KeyNotInAgent { path } => {
-                format!(
-                    "run `ssh-add {}`",
-                    path.display().to_string().trim_end_matches(".pub")
-                )
+            Fault::KeyNotInAgent { path } | Fault::KeyHardware { path } => {
+                format!("run `{}`", ssh_add(path))
             }
-            Fault::NoKeys { .. } => {
-                "name a private key in site.toml (`key`), or load one with `ssh-add`".to_owned()
+            Fault::KeyEncrypted { path } => format!(
+                "run `{}`, or start it on a terminal with --ask-key-passphrase",
+                ssh_add(path)
+            ),
+            Fault::KeyLocked { path, .. } | Fault::KeyPassphrase { path } => format!(
+                "run it again with the passphrase, or `{}` before",
+                ssh_add(path)
+            ),
+            Fault::KeyOldCipher { path } => format!(
+                "write it anew with `ssh-keygen -p -f {0}`, or run `{1}`",
+                path.display(),
+                ssh_add(path)
+            ),
+            Fault::KeyDsa { .. } => {
+                "make another with `ssh-keygen -t ed25519` and put its public half on the servers"
+                    .to_owned()
+            }
+            Fault::NoKeys { accepts, .. } => {
+                let wanted = "name a private key in site.toml (`key`), or load one with `ssh-add`";
+                match accepts.iter().any(|method| method != "publickey") {
+                    true => format!("{wanted}, or start it on a terminal to be asked for a password"),
+                    false => wanted.to_owned(),
+                }
             }
             Fault::AuthRefused { user, .. } => format!(
                 "put the public key into ~{user}/.ssh/authorized_keys on {host}, or name another \
                  user or key in site.toml"
             ),
+            Fault::AuthCutOff { asked: true, .. } => format!(
+                "answer sooner than sshd on {host} waits (LoginGraceTime), and check its log for why \
+                 it hung up"
+            ),
             Fault::AuthCutOff { .. } => {
                 "name the one key to use in site.toml (`key`): only that one is then tried".to_owned()
             }
-            Fault::AuthIncomplete { user, .. } => {
-                format!("let {user} log in to {host} with a key alone")
+            Fault::AuthIncomplete { user, .. } => format!(
+                "start it on a terminal to be asked for the rest, or let {user} log in to {host} with \
+                 a key alone"
+            ),
+            Fault::PasswordExpired { user } => {
+                format!("log in once with `ssh {user}@…` to set a new password, then run it again")
             }
+            Fault::HostCertificate { .. } => format!(
+                "have a certificate for {host} signed anew by its authority, or pin its key with \
+                 `provision trust`"
+            ),
             Fault::AuthTimeout { .. } => {
                 format!("check the load of {host}, its sshd log and its PAM configuration")
             }
@@ -174,6 +209,27 @@ impl Error {
             }
             Fault::Input(_) => "check the file that was to be sent".to_owned(),
         }
+    }
+}
+
+fn ssh_add(path: &std::path::Path) -> String {
+    let path = path.display().to_string();
+    format!("ssh-add {}", path.strip_suffix(".pub").unwrap_or(&path))
+}
+
+/// `, …: a, b`, or nothing.
+fn listed(before: &str, what: &[String]) -> String {
+    match what.is_empty() {
+        true => String::new(),
+        false => format!("{before}{}", what.join(", ")),
+    }
+}
+
+/// The methods a server accepts, as words.
+fn accepted(methods: &[String]) -> String {
+    match methods.is_empty() {
+        true => "nothing else".to_owned(),
+        false => methods.join(", "),
     }
 }
 
@@ -268,47 +324,56 @@ pub enum Fault {
         path: PathBuf,
     },
     /// There is no key to try.
-    #[error("there is no key to log in with{}",
-        if .passed_over.is_empty() { String::new() } else { format!(": {}", .passed_over.join(", ")) })]
+    #[error("there is no key to log in with as {user}; the server accepts {}{}",
+        accepted(.accepts), listed("; not tried: ", .passed_over))]
     NoKeys {
-        /// Keys that were found and can't be used, with the reason.
+        /// The user.
+        user: String,
+        /// The methods the server accepts.
+        accepts: Vec<String>,
+        /// What was found or offered and can't be used, with the reason.
         passed_over: Vec<String>,
     },
-    /// The server turned down every key.
+    /// The server turned down everything that was tried.
     #[error("{user} is refused with {}; the server accepts {}{}",
-        .tried.join(", "),
-        if .accepts.is_empty() { "nothing else".to_owned() } else { .accepts.join(", ") },
-        if .passed_over.is_empty() { String::new() } else { format!("; not tried: {}", .passed_over.join(", ")) })]
+        .tried.join(", "), accepted(.accepts), listed("; not tried: ", .passed_over))]
     AuthRefused {
         /// The user.
         user: String,
-        /// The keys that were tried, with where they come from.
+        /// What was tried: keys, with where they come from, and passwords.
         tried: Vec<String>,
         /// The methods the server goes on to accept.
         accepts: Vec<String>,
-        /// Keys that were found and can't be used, with the reason.
+        /// What was found or offered and can't be used, with the reason.
         passed_over: Vec<String>,
     },
-    /// The server closed the connection while keys were tried.
-    #[error("the server hung up on {user} after {}{}", .tried.join(", "),
+    /// The server closed the connection while we logged in.
+    #[error("the server hung up on {user}{}{}", listed(" after ", .tried),
         .said.as_ref().map(|said| format!(": {said}")).unwrap_or_default())]
     AuthCutOff {
         /// The user.
         user: String,
         /// The keys that were tried, with where they come from.
         tried: Vec<String>,
+        /// Whether the operator was asked something meanwhile.
+        asked: bool,
         /// The server's last words.
         said: Option<String>,
     },
-    /// The key is good, and the server wants something on top.
-    #[error("{key} is accepted for {user}, but the server also wants {}", .wants.join(" or "))]
+    /// What was tried is good, and the server wants something on top.
+    #[error("{key} is accepted for {user}, but the server also wants {}{}{}",
+        .wants.join(" or "), listed("; refused: ", .tried), listed("; not tried: ", .passed_over))]
     AuthIncomplete {
         /// The user.
         user: String,
-        /// The key that was accepted.
+        /// What was accepted: a key, with where it comes from, or a password.
         key: String,
         /// What is wanted besides.
         wants: Vec<String>,
+        /// What was tried and turned down.
+        tried: Vec<String>,
+        /// What was found or offered and can't be used, with the reason.
+        passed_over: Vec<String>,
     },
     /// Logging in took too long.
     #[error("no answer to the login within {} s", .after.as_secs_f32())]
@@ -344,4 +409,52 @@ pub enum Fault {
     /// What was to be sent to the command couldn't be read here.
     #[error("read what was to be sent: {0}")]
     Input(#[source] io::Error),
+    /// A host certificate of a trusted authority that isn't in order. Nothing was sent.
+    #[error("it shows {offered} with a certificate of {authority}, but {why}")]
+    HostCertificate {
+        /// The authority's fingerprint, and where it is trusted.
+        authority: String,
+        /// The fingerprint of the key in the certificate.
+        offered: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The passphrase of the key wasn't given.
+    #[error("the passphrase of {} wasn't given: {why}", .path.display())]
+    KeyLocked {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// None of the passphrases that were given opens the key.
+    #[error("none of the passphrases opens the key {}", .path.display())]
+    KeyPassphrase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file only says which security key signs (FIDO), and the agent doesn't hold it.
+    #[error("the key {} is on a security key, and only the agent can use that", .path.display())]
+    KeyHardware {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A DSA key: OpenSSH takes none since 10.0.
+    #[error("{} is a DSA key, which servers no longer accept", .path.display())]
+    KeyDsa {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A PEM file with an encryption that can't be read here.
+    #[error("the key {} is encrypted in an old format that can't be read here", .path.display())]
+    KeyOldCipher {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The password is right, and must be changed first.
+    #[error("the server wants {user} to set a new password first")]
+    PasswordExpired {
+        /// The user.
+        user: String,
+    },
 }

@@ -42,7 +42,7 @@ impl From<russh::Error> for Stop {
 /// What russh asks back.
 pub(super) struct Handler {
     /// None: look at the key and go no further.
-    pub(super) judge: Option<Judge>,
+    pub(super) judge: Option<Arc<Judge>>,
     /// The key that was shown, if it is only looked at.
     pub(super) seen: Arc<Mutex<Option<PublicKey>>>,
     pub(super) said: Said,
@@ -52,14 +52,12 @@ impl client::Handler for Handler {
     type Error = Stop;
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Stop> {
-        let key = shown.public_key();
         let Some(judge) = &self.judge else {
-            *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
+            *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(shown.public_key());
             return Ok(false);
         };
-        // A certificate isn't asked for; should one come, its key is judged like any other.
         judge
-            .check(&key)
+            .check(shown)
             .map(|()| true)
             .map_err(|fault| Stop::HostKey(Box::new(fault)))
     }

@@ -76,13 +76,14 @@ impl Known {
 
     /// Takes in the lines of a file that speak for the host.
     fn add(&mut self, path: &Path, text: &str, address: &str, port: u16) {
+        let bare = address.to_ascii_lowercase();
         let name = if port == 22 {
-            address.to_ascii_lowercase()
+            bare.clone()
         } else {
-            format!("[{}]:{port}", address.to_ascii_lowercase())
+            format!("[{bare}]:{port}")
         };
         for (number, line) in text.lines().enumerate() {
-            if let Some((marker, algorithm, blob)) = parse(line, &name) {
+            if let Some((marker, algorithm, blob)) = parse(line, &name, &bare) {
                 self.0.push(Entry {
                     marker,
                     algorithm,
@@ -102,12 +103,33 @@ impl Known {
         self.0.iter().filter(|entry| entry.marker == Marker::Key)
     }
 
+    /// Whether an authority speaks for the host.
+    pub(super) fn has_authority(&self) -> bool {
+        self.0.iter().any(|entry| entry.marker == Marker::Authority)
+    }
+
+    /// Where this key is named as an authority that speaks for the host.
+    pub(super) fn authority(&self, blob: &[u8]) -> Option<&str> {
+        self.marked(Marker::Authority, blob)
+    }
+
+    /// Where this key is revoked.
+    pub(super) fn revoked(&self, blob: &[u8]) -> Option<&str> {
+        self.marked(Marker::Revoked, blob)
+    }
+
+    fn marked(&self, marker: Marker, blob: &[u8]) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|entry| entry.marker == marker && entry.blob == blob)
+            .map(|entry| entry.at.as_str())
+    }
+
     /// Judges a key the host shows. A host that is known by a key of another kind is known:
     /// otherwise whoever is in between had only to show a kind we haven't seen.
     pub(super) fn judge(&self, blob: &[u8]) -> Verdict {
-        let revoked = |entry: &&Entry| entry.marker == Marker::Revoked && entry.blob == blob;
-        if let Some(entry) = self.0.iter().find(revoked) {
-            return Verdict::Revoked(entry.at.clone());
+        if let Some(at) = self.revoked(blob) {
+            return Verdict::Revoked(at.to_owned());
         }
         if self.keys().any(|entry| entry.blob == blob) {
             return Verdict::Known;
@@ -135,7 +157,11 @@ impl Known {
 }
 
 /// A line's marker, kind of key and key, if it speaks for `name`.
-fn parse(line: &str, name: &str) -> Option<(Marker, String, Vec<u8>)> {
+///
+/// Authorities and revocations also count if they name the host without its port: patterns like
+/// `*.example.com` are written for hosts, whatever port their sshd has, and ssh(1) looks them
+/// up that way too.
+fn parse(line: &str, name: &str, bare: &str) -> Option<(Marker, String, Vec<u8>)> {
     let mut fields = line.split_ascii_whitespace();
     let mut hosts = fields.next()?;
     if hosts.starts_with('#') {
@@ -152,7 +178,8 @@ fn parse(line: &str, name: &str) -> Option<(Marker, String, Vec<u8>)> {
     }
     let algorithm = fields.next()?;
     let blob = STANDARD.decode(fields.next()?).ok()?;
-    speaks_for(hosts, name).then(|| (marker, algorithm.to_owned(), blob))
+    let named = speaks_for(hosts, name) || (marker != Marker::Key && speaks_for(hosts, bare));
+    named.then(|| (marker, algorithm.to_owned(), blob))
 }
 
 /// Whether a comma-separated list of patterns matches; a negated match overrules the others.
@@ -192,7 +219,7 @@ fn hashed(pattern: &str, name: &str) -> bool {
 }
 
 /// `*` for any run of characters, `?` for one.
-fn glob(pattern: &[u8], name: &[u8]) -> bool {
+pub(super) fn glob(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while n < name.len() {
@@ -318,6 +345,8 @@ mod tests {
                 'k',
             ),
             (format!("@cert-authority 198.51.100.* {A}"), 22, A, 'a'),
+            (format!("@cert-authority 198.51.100.* {A}"), 2222, A, 'a'),
+            (format!("@revoked 198.51.100.7 {A}"), 2222, A, 'r'),
             (
                 format!("@cert-authority * {A}\n198.51.100.7 {B}"),
                 22,

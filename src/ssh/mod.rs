@@ -17,6 +17,7 @@ mod algorithms;
 mod ask;
 mod authenticate;
 pub mod config;
+mod certificate;
 mod connect;
 mod dial;
 mod dialer;

@@ -1,11 +1,12 @@
 //! Which host keys count.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 
-use russh::keys::{Algorithm, PublicKey};
+use russh::keys::{Algorithm, Certificate, PublicKey, PublicKeyOrCertificate};
+use russh::{AlgorithmKind, Error as Russh};
 
-use super::algorithms::{ORDER, key_type};
+use super::algorithms::{ECDSA, Offer, RSA, key_type, usual};
+use super::certificate::host_fault;
 use super::error::Fault;
 use super::known_hosts::{Known, Verdict, fingerprint};
 use super::target::Target;
@@ -37,37 +38,77 @@ impl Trust {
 /// [`Trust`] with what the files say of one host.
 pub(super) enum Judge {
     Pinned(String),
-    Known(Known),
+    Known {
+        known: Known,
+        /// What a certificate must name: the alias, or else the address or name.
+        name: String,
+    },
 }
 
 impl Judge {
     pub(super) fn new(target: &Target) -> Result<Self, Fault> {
         let trust = &target.trust;
-        let address = target.address.to_string();
-        match &trust.pinned {
-            Some(pin) => Ok(Self::Pinned(pin.trim_end_matches('=').to_owned())),
-            None => Known::read(&trust.known_hosts, &address, target.port)
-                .map(Self::Known)
-                .map_err(|(path, cause)| Fault::KnownHosts { path, cause }),
+        if let Some(pin) = &trust.pinned {
+            return Ok(Self::Pinned(pin.trim_end_matches('=').to_owned()));
+        }
+        // By name alone, as with CheckHostIP off: an address changes hands, and the name is
+        // what the operator means. An alias stands for address and port.
+        let (name, port) = match &target.alias {
+            Some(alias) => (alias.clone(), 22),
+            None => (target.address.to_string(), target.port),
+        };
+        let known = Known::read(&trust.known_hosts, &name, port)
+            .map_err(|(path, cause)| Fault::KnownHosts { path, cause })?;
+        Ok(Self::Known { known, name })
+    }
+
+    /// What to ask the server for, and what to ask for next while [`Self::asks_on`].
+    pub(super) fn offers(&self) -> Vec<Offer> {
+        match self {
+            // A pin doesn't say its kind. A server shows one key a connection, so a pin that
+            // isn't met is looked for among the other kinds before it is called changed.
+            Self::Pinned(_) => vec![Offer::of(usual()), Offer::of(RSA), Offer::of(ECDSA)],
+            Self::Known { known, .. } => {
+                let kinds: Vec<&str> = known.algorithms().collect();
+                let is_known = |algorithm: &Algorithm| kinds.contains(&key_type(algorithm));
+                let mut keys = usual();
+                keys.extend(ECDSA.into_iter().filter(is_known));
+                // A stable sort: within each half our own order stays.
+                keys.sort_by_key(|algorithm| !is_known(algorithm));
+                // Whoever trusts an authority doesn't know the kinds of its hosts' keys.
+                let certificates = match known.has_authority() {
+                    true => usual().into_iter().chain(ECDSA).collect(),
+                    false => Vec::new(),
+                };
+                // The last is only to tell a host that has nothing else what is known of it.
+                vec![Offer { keys, certificates }, Offer::of(ECDSA)]
+            }
         }
     }
 
-    /// The kinds of keys to ask the server for: those that are known for it first.
-    pub(super) fn preference(&self) -> Cow<'static, [Algorithm]> {
-        let mut order = ORDER.to_vec();
-        if let Self::Known(known) = self {
-            let known: Vec<&str> = known.algorithms().collect();
-            // A stable sort: within each half our own order stays.
-            order.sort_by_key(|algorithm| !known.contains(&key_type(algorithm)));
+    /// Whether the next of [`Self::offers`] may do better than one that ended like this.
+    pub(super) fn asks_on(&self, fault: &Fault) -> bool {
+        match fault {
+            Fault::Handshake(Russh::NoCommonAlgo { kind, .. }) => {
+                matches!(kind, AlgorithmKind::Key)
+            }
+            Fault::HostKeyChanged { .. } => matches!(self, Self::Pinned(_)),
+            _ => false,
         }
-        Cow::Owned(order)
     }
 
-    /// Whether the key a server shows is its key.
-    pub(super) fn check(&self, key: &PublicKey) -> Result<(), Fault> {
-        let blob = key
-            .to_bytes()
-            .map_err(|error| Fault::Handshake(russh::keys::Error::from(error).into()))?;
+    /// Whether what a server shows proves that it is the one we mean.
+    pub(super) fn check(&self, shown: &PublicKeyOrCertificate) -> Result<(), Fault> {
+        match (self, shown.certificate()) {
+            (Self::Known { known, name }, Some(certificate)) => {
+                check_certificate(known, name, certificate)
+            }
+            _ => self.check_key(&shown.public_key()),
+        }
+    }
+
+    fn check_key(&self, key: &PublicKey) -> Result<(), Fault> {
+        let blob = bytes(key)?;
         let algorithm = key_type(&key.algorithm()).to_owned();
         let offered = fingerprint(&blob);
         match self {
@@ -77,20 +118,54 @@ impl Judge {
                 offered,
                 expected: vec![format!("{pin} (pinned in site.toml)")],
             }),
-            Self::Known(known) => match known.judge(&blob) {
-                Verdict::Known => Ok(()),
-                Verdict::Unknown(authority) => Err(Fault::HostKeyUnknown {
-                    algorithm,
-                    offered,
-                    authority,
-                }),
-                Verdict::Changed(expected) => Err(Fault::HostKeyChanged {
-                    algorithm,
-                    offered,
-                    expected,
-                }),
-                Verdict::Revoked(at) => Err(Fault::HostKeyRevoked { offered, at }),
-            },
+            Self::Known { known, .. } => check_known(known, &blob, algorithm),
         }
     }
+}
+
+fn check_known(known: &Known, blob: &[u8], algorithm: String) -> Result<(), Fault> {
+    let offered = fingerprint(blob);
+    match known.judge(blob) {
+        Verdict::Known => Ok(()),
+        Verdict::Unknown(authority) => Err(Fault::HostKeyUnknown {
+            algorithm,
+            offered,
+            authority,
+        }),
+        Verdict::Changed(expected) => Err(Fault::HostKeyChanged {
+            algorithm,
+            offered,
+            expected,
+        }),
+        Verdict::Revoked(at) => Err(Fault::HostKeyRevoked { offered, at }),
+    }
+}
+
+/// A certificate of an authority that is trusted must be in order; one of any other authority
+/// is worth as much as the key in it (as ssh(1) has it).
+fn check_certificate(known: &Known, name: &str, certificate: &Certificate) -> Result<(), Fault> {
+    let key = PublicKey::new(certificate.public_key().clone(), "");
+    let signer = PublicKey::new(certificate.signature_key().clone(), "");
+    let (key_blob, signer_blob) = (bytes(&key)?, bytes(&signer)?);
+    for blob in [&key_blob, &signer_blob] {
+        if let Some(at) = known.revoked(blob) {
+            return Err(Fault::HostKeyRevoked {
+                offered: fingerprint(blob),
+                at: at.to_owned(),
+            });
+        }
+    }
+    let Some(at) = known.authority(&signer_blob) else {
+        return check_known(known, &key_blob, key_type(&key.algorithm()).to_owned());
+    };
+    host_fault(certificate, name).map_err(|why| Fault::HostCertificate {
+        authority: format!("{} ({at})", fingerprint(&signer_blob)),
+        offered: fingerprint(&key_blob),
+        why,
+    })
+}
+
+fn bytes(key: &PublicKey) -> Result<Vec<u8>, Fault> {
+    key.to_bytes()
+        .map_err(|error| Fault::Handshake(russh::keys::Error::from(error).into()))
 }
