@@ -6,7 +6,7 @@ trap 'rm -rf -- "$new"' EXIT
 mkdir -- "$new/sshd_config.d"
 cp -- /etc/ssh/sshd_config.d/*.conf "$new/sshd_config.d" 2>/dev/null || :
 cp -- "$3" "$new/sshd_config.d/${2##*/}"
-sed "/^[[:space:]]*[Ii][Nn][Cc][Ll][Uu][Dd][Ee][[:space:]=]/s,\(/etc/ssh/\)\{0,1\}sshd_config\.d/,$new/sshd_config.d/,g" \
+sed "/^[[:space:]]*[Ii][Nn][Cc][Ll][Uu][Dd][Ee][[:space:]=]/s#\(/etc/ssh/\)\{0,1\}sshd_config\.d/#$new/sshd_config.d/#g" \
     /etc/ssh/sshd_config >"$new/sshd_config"
 sshd -t -f "$new/sshd_config"
 values=$(sshd_values "$1" -f "$new/sshd_config")
