@@ -127,17 +127,27 @@ impl Cmd {
             .join(" ")
     }
 
-    /// The command as an operator would read it in a report: a script's text is left out.
+    /// The command as an operator would read it in a report: the text of a script is left out,
+    /// be it the command itself or what another one is told to call.
     pub fn shown(&self) -> String {
-        match self.argv.as_slice() {
-            [sh, flag, _, name, args @ ..]
-                if sh == "sh" && flag == "-euc" && name == "provision" =>
-            {
-                let args: Vec<_> = args.iter().map(|arg| quote(arg)).collect();
-                format!("sh … {}", args.join(" ")).trim_end().to_owned()
-            }
-            _ => self.to_shell(),
+        let mut shown = Vec::new();
+        let mut rest = self.argv.as_slice();
+        while let [first, more @ ..] = rest {
+            rest = match rest {
+                [sh, flag, _, name, args @ ..]
+                    if sh == "sh" && flag == "-euc" && name == "provision" =>
+                {
+                    shown.push("sh …".to_owned());
+                    args
+                }
+                _ => {
+                    let text = first.lines().count() > 3;
+                    shown.push(if text { "…".to_owned() } else { quote(first) });
+                    more
+                }
+            };
         }
+        shown.join(" ")
     }
 }
 
@@ -206,5 +216,7 @@ mod tests {
     fn a_shown_script_leaves_its_text_out() {
         let cmd = Cmd::script(Script("echo \"$1\""), ["a b"]);
         assert_eq!(cmd.shown(), "sh … 'a b'");
+        let checked = cmd.args(["x", "sh", "-euc", "a\nlong\nscript\n", "provision", "y"]);
+        assert_eq!(checked.arg("1\n2\n3\n4").shown(), "sh … 'a b' x sh … y …");
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn explain(name: &str) -> Result<u8, Error> {
     anstream::println!("changes\n  {}", step.changes);
     if step.guarded {
         anstream::println!(
-            "\nguarded\n  the server puts its old firewall back by itself, unless a new SSH \
+            "\nguarded\n  the server puts its old firewall and sshd's configuration back by itself, unless a new SSH \
              connection proves\n  that it can still be reached"
         );
     }

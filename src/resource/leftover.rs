@@ -1,8 +1,8 @@
 //! A guarded change that an earlier run began and never confirmed.
 //!
-//! Its guard may still be armed and would take back what this run does; or the power was cut
-//! and the guard with it. Either way the old state comes back first, and then the change is
-//! made anew.
+//! Its guard may still be armed and would take back what this run does; or the power was cut,
+//! and the next start put the old state back. Either way the old state comes back first, and
+//! then the change is made anew.
 
 use super::{Fact, Observed, Op, Resource, Unreadable, differs};
 use crate::event::State;
@@ -41,7 +41,7 @@ impl Resource for Leftover {
 
     fn converge(&self, _: &Observed) -> Vec<Op> {
         vec![Op::script(
-            "put the firewall back as it was before",
+            "put firewall and sshd back as they were before",
             SETTLE,
             [GUARDS],
         )]

@@ -8,7 +8,8 @@
 //! | [`packages`] | Debian packages |
 //! | [`repository`] | a third party's Debian repository |
 //! | [`unit`] | a systemd unit, enabled and running |
-//! | [`user`] | a login with sudo and a key |
+//! | [`user`] | a login with sudo and keys |
+//! | [`sshd`] | sshd without root's login and without passwords |
 //! | [`pending`] | a restart or reload that a written file still needs |
 //! | [`ufw`] | ufw's rules and whether it is on |
 //! | [`ufw_docker`] | the rules that put Docker's ports behind ufw, on file and live |
@@ -34,6 +35,7 @@ pub mod packages;
 pub mod pending;
 pub mod repository;
 pub mod requirement;
+pub mod sshd;
 pub mod task;
 pub mod ufw;
 pub mod ufw_docker;

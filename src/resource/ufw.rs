@@ -11,7 +11,7 @@ use super::{Fact, Observed, Op, Resource, Reveal, Unreadable, differs, unknown};
 use crate::event::{Line, State};
 use crate::shell::{Cmd, Script};
 
-/// Prints the port that this very SSH connection came in on.
+/// Prints the ports of SSH: first the one that this very connection came in on.
 pub const SSH_PORT: Script = Script(include_str!("sh/ssh-port.sh"));
 
 const USER_RULES: &str = "/etc/ufw/user.rules";
@@ -120,7 +120,8 @@ impl Rules {
         }
     }
 
-    /// Also lets in the port that we are connected through, whatever it is.
+    /// Also lets in the port that we are connected through, whatever it is, and those that sshd
+    /// is told to listen on.
     #[must_use]
     pub fn and_ssh(mut self) -> Self {
         self.ssh = true;
@@ -131,20 +132,23 @@ impl Rules {
         let mut wanted = self.rules.clone();
         if self.ssh {
             let printed = seen.sh(SSH_PORT, &[])?;
-            let port = printed.text.parse().map_err(|_| Unreadable {
+            // The first is the one in use: without it nothing may be closed.
+            let ports: Result<Vec<u16>, _> = printed.text.split('\n').map(str::parse).collect();
+            let ports = ports.map_err(|_| Unreadable {
                 fact: "the SSH port in use".to_owned(),
                 why: format!("SSH_CONNECTION on the server says {:?}", printed.text),
             })?;
-            wanted.insert(
-                0,
-                Rule {
+            for (at, port) in ports.into_iter().enumerate() {
+                let rule = Rule {
                     path: Path::Input,
                     port,
                     from: None,
-                },
-            );
+                };
+                if !wanted.contains(&rule) {
+                    wanted.insert(at.min(wanted.len()), rule);
+                }
+            }
         }
-        wanted.dedup();
         Ok(wanted)
     }
 

@@ -76,7 +76,7 @@ pub(super) struct RawSsh {
     pub password: Option<Spanned<RawSecret>>,
     pub sudo_password: Option<Spanned<RawSecret>>,
     pub sudo: Option<Text>,
-    pub harden: Option<bool>,
+    pub harden: Option<Spanned<bool>>,
     pub authorized_keys: Option<Spanned<Words>>,
 }
 

@@ -64,6 +64,15 @@ pub enum Sudo {
 }
 
 pub(super) fn resolve(reader: &Reader<'_>, raw: &RawSsh) -> Result<Ssh, Error> {
+    let user = reader.name_or(raw.user.as_ref(), "deploy", UserName::new)?;
+    let harden = raw.harden.as_ref().is_some_and(|on| *on.get_ref());
+    if let (true, "root", Some(on)) = (harden, user.as_str(), &raw.harden) {
+        return Err(reader.wrong(
+            on.span(),
+            "`harden` turns root's login off, and `user` is root",
+            "write another `user`, who is made with sudo; or leave `harden` out",
+        ));
+    }
     let key = match &raw.key {
         Some(key) => Some(reader.file("the key", key)?.0),
         None => None,
@@ -80,7 +89,7 @@ pub(super) fn resolve(reader: &Reader<'_>, raw: &RawSsh) -> Result<Ssh, Error> {
         None => Sudo::default(),
     };
     Ok(Ssh {
-        user: reader.name_or(raw.user.as_ref(), "deploy", UserName::new)?,
+        user,
         bootstrap: raw
             .bootstrap
             .as_ref()
@@ -97,7 +106,7 @@ pub(super) fn resolve(reader: &Reader<'_>, raw: &RawSsh) -> Result<Ssh, Error> {
         password: secret(reader, "password", raw.password.as_ref())?,
         sudo_password: secret(reader, "sudo_password", raw.sudo_password.as_ref())?,
         sudo,
-        harden: raw.harden.unwrap_or_default(),
+        harden,
         authorized_keys: public_key::lines(reader, raw.authorized_keys.as_ref())?,
         operator_keys: Vec::new(),
     })

@@ -55,6 +55,7 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
         table("[ssh]\nkey = \"~/.ssh\""),
         table("[ssh]\nconnect_timeout = 0"),
         table("[ssh]\nhardened = true"),
+        table("[ssh]\nuser = \"root\"\nharden = true"),
         table("[ssh]\nsudo = \"none\""),
         table("[ssh]\nsudo = \"paswword\""),
         table("[ssh]\npassword = \"secret\""),
@@ -165,6 +166,7 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
         14:7 can't read the key .ssh: it is not a file → write the path of a file that you can read, relative to this file or beginning with `/` or `~/`
         14:19 `connect_timeout` can't be 0 → write a number from 1 to 600
         14:1 [ssh] has no key `hardened` → did you mean `harden`?
+        15:10 `harden` turns root's login off, and `user` is root → write another `user`, who is made with sudo; or leave `harden` out
         14:8 "none" is not a way of sudo → write `nopasswd` or `password`
         14:8 "paswword" is not a way of sudo → did you mean `password`?
         14:12 `password` must be a place it comes from, such as { env = "VPS_PASSWORD" } or { command = ["pass", "show", "vps"] }, not a string → write a place it comes from, such as { env = "VPS_PASSWORD" } or { command = ["pass", "show", "vps"] }

@@ -3,14 +3,18 @@
 for guard in "$1"/*/; do
     [ -d "$guard" ] || continue
     guard=${guard%/}
-    systemctl stop "provision-guard-${guard##*/}.timer" 2>/dev/null || :
+    name=${guard##*/}
+    systemctl stop "provision-guard-$name.timer" 2>/dev/null || :
     # A restore that is under way is waited for.
-    while systemctl --quiet is-active "provision-guard-${guard##*/}.service"; do
+    while systemctl --quiet is-active "provision-guard-$name.service"; do
         sleep 0.2
     done
     # Without its own mark the snapshot was never finished, and nothing was changed under it.
     if [ -e "$guard/armed" ] && [ ! -e "$guard/rolled-back" ]; then
         sh "$guard/restore" "$guard"
     fi
+    # What would have restored it at the next start.
+    boot=/etc/systemd/system/provision-restore-$name.service
+    rm -f -- "$boot" "${boot%/*}/multi-user.target.wants/${boot##*/}"
     rm -rf -- "$guard"
 done

@@ -236,6 +236,6 @@ fn a_guard_that_an_earlier_run_left_is_settled_before_anything_else() {
     }
     assert_eq!(
         ops(&Leftover, &seen("firewall")),
-        format!("put the firewall back as it was before: sh … {GUARDS}")
+        format!("put firewall and sshd back as they were before: sh … {GUARDS}")
     );
 }
