@@ -250,6 +250,15 @@ pub enum Event {
         /// The line.
         line: String,
     },
+    /// Something about a connection or a command, for those who look closely.
+    Detail {
+        /// Host.
+        host: String,
+        /// How closely: 2 for connections (`-vv`), 3 for commands (`-vvv`).
+        depth: u8,
+        /// One line, masked.
+        text: String,
+    },
     /// A resource was changed and the change confirmed.
     Changed {
         /// Host.

@@ -45,6 +45,13 @@ pub enum Error {
     /// A host that shows another key than the one that is pinned.
     #[error("{0}")]
     HostKey(String),
+    /// The SSH configuration, or bastions in a circle.
+    #[error("failed to {error}\nnext: {}", .error.next())]
+    Route {
+        /// What is wrong.
+        #[from]
+        error: engine::RouteError,
+    },
     /// SSH, outside of a run.
     #[error("failed to {error}\nnext: {}", .error.next())]
     Ssh {
@@ -74,6 +81,7 @@ impl Error {
             | Self::Git(_)
             | Self::UnknownStep { .. }
             | Self::Exists(_)
+            | Self::Route { .. }
             | Self::NoTerminal => 2,
             Self::Ssh { .. } | Self::HostKey(_) => engine::exit::FAILED,
             Self::Write { .. } | Self::Lab(_) | Self::Runtime(_) => 1,

@@ -1,11 +1,14 @@
 //! The command line: one file a verb. The only place that wires the other rooms together.
 
+mod ask;
 mod error;
 mod explain;
 mod init;
 pub mod lab;
 mod prepare;
+mod prompt;
 mod run;
+mod stage;
 mod trust;
 
 use std::path::PathBuf;
@@ -65,6 +68,8 @@ enum Verb {
         /// Pin without asking
         #[arg(long)]
         yes: bool,
+        #[command(flatten)]
+        ssh: SshArgs,
     },
     /// List the steps of a playbook
     Steps {
@@ -99,6 +104,20 @@ pub struct SiteArgs {
     /// Not the steps before this one
     #[arg(long, value_name = "STEP")]
     pub from: Option<String>,
+    /// How they are reached
+    #[command(flatten)]
+    pub ssh: SshArgs,
+}
+
+/// How hosts are reached.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SshArgs {
+    /// Read this instead of ~/.ssh/config and the system's ssh_config; "none" reads neither
+    #[arg(short = 'F', long = "ssh-config", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Ask for the key's passphrase before connecting
+    #[arg(long)]
+    pub ask_key_passphrase: bool,
 }
 
 /// How things are shown.
@@ -107,9 +126,10 @@ pub struct OutputArgs {
     /// One JSON object a line, for machines
     #[arg(long)]
     pub json: bool,
-    /// Show what remote commands print, as they print it
-    #[arg(short, long)]
-    pub verbose: bool,
+    /// Show what remote commands print, as they print it; -vv: and how hosts are reached;
+    /// -vvv: and every command
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
 }
 
 /// Arguments of verbs that change things.
@@ -127,7 +147,7 @@ pub struct RunArgs {
 impl RunArgs {
     /// All of a site, without a question.
     fn everything(file: PathBuf, output: OutputArgs) -> Self {
-        let (host, only, skip, from) = Default::default();
+        let (host, only, skip, from, ssh) = Default::default();
         Self {
             site: SiteArgs {
                 file,
@@ -135,6 +155,7 @@ impl RunArgs {
                 only,
                 skip,
                 from,
+                ssh,
             },
             output,
             yes: true,
@@ -160,7 +181,7 @@ pub fn main(cli: Cli) -> Result<u8, Error> {
             run::verify(&site, &output)
         }
         Verb::Init { file } => init::init(&file),
-        Verb::Trust { file, yes } => trust::trust(&file, yes),
+        Verb::Trust { file, yes, ssh } => trust::trust(&file, yes, &ssh),
         Verb::Steps { playbook } => explain::steps(&playbook),
         Verb::Explain { step } => explain::explain(&step),
         Verb::Lab(args) => lab::run(args),

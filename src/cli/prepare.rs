@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Error, SiteArgs};
-use crate::engine::Settings;
+use super::{Error, SiteArgs, SshArgs};
+use crate::engine::{Routes, Settings};
 use crate::plan::{self, Plan, Selection};
 use crate::playbook::{self, Playbook};
 use crate::site::{self, Site};
+use crate::ssh::Keys;
+use crate::ssh::config::{Config, Source};
 use crate::step;
 
 /// A site and its playbook, checked.
@@ -23,6 +25,7 @@ pub(super) fn load(file: &Path) -> Result<(Site, Playbook), Error> {
 /// The plan for what the command line selects.
 pub(super) fn plan(args: &SiteArgs) -> Result<(Plan, Settings), Error> {
     let (site, playbook) = load(&args.file)?;
+    let (site, routes) = reach(site, &args.ssh)?;
     for warning in &site.warnings {
         anstream::eprintln!("warning: {warning}");
     }
@@ -37,12 +40,66 @@ pub(super) fn plan(args: &SiteArgs) -> Result<(Plan, Settings), Error> {
         .unwrap_or_default()
         .as_secs();
     let plan = plan::plan(&site, &playbook, &selection, now)?;
+    warn(&routes);
     let settings = Settings {
-        site: Arc::new(site),
+        site,
+        routes,
         owner: owner(),
         cache: cache(),
     };
     Ok((plan, settings))
+}
+
+/// The ways to the hosts of a site.
+pub(super) fn routes(site: &Arc<Site>, args: &SshArgs) -> Routes {
+    let source = match &args.config {
+        None => Source::Default,
+        Some(file) if file.as_os_str() == "none" => Source::None,
+        Some(file) => Source::File(file.clone()),
+    };
+    let home = std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
+    Routes::new(Arc::clone(site), Config::new(source, home))
+}
+
+/// Says what of the SSH configuration isn't honoured.
+pub(super) fn warn(routes: &Routes) {
+    for warning in routes.warnings() {
+        anstream::eprintln!("warning: {warning}");
+    }
+}
+
+/// What the SSH configuration and the operator's keys add to a site: the ports of its hosts,
+/// and the keys that the sudo user is let in with.
+fn reach(site: Site, args: &SshArgs) -> Result<(Arc<Site>, Routes), Error> {
+    let site = Arc::new(site);
+    let routes = routes(&site, args);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)?;
+    let (ports, keys) = runtime.block_on(async {
+        let ports = site.hosts.values().map(|host| routes.port(host));
+        let ports = futures_util::future::try_join_all(ports).await?;
+        let mut keys = Vec::new();
+        if let (true, Some(first)) = (
+            site.ssh.authorized_keys.is_empty(),
+            site.hosts.values().next(),
+        ) {
+            let target = routes.target(first, site.ssh.user.as_str()).await?;
+            keys = Keys::from_env().public_keys(&target.identity).await;
+        }
+        Ok::<_, Error>((ports, keys))
+    })?;
+    let mut known = Site::clone(&site);
+    for (host, port) in known.hosts.values_mut().zip(ports) {
+        host.port = Some(port);
+    }
+    if known.ssh.authorized_keys.is_empty() {
+        known.ssh.operator_keys = keys;
+    }
+    let known = Arc::new(known);
+    let routes = routes.of(Arc::clone(&known));
+    Ok((known, routes))
 }
 
 /// That these hosts are in site.toml.

@@ -4,88 +4,54 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Error, prepare};
-use crate::engine;
+use super::ask::{Operator, Way};
+use super::{Error, SshArgs, prepare, prompt};
+use crate::engine::Routes;
 use crate::site::{Host, Site, pin_host_key};
-use crate::ssh::{self, Dialer, HostKey, Keys, Nobody};
+use crate::ssh::HostKey;
 
 /// Collects, shows, asks, writes.
-pub(super) fn trust(file: &Path, yes: bool) -> Result<u8, Error> {
+pub(super) fn trust(file: &Path, yes: bool, ssh: &SshArgs) -> Result<u8, Error> {
     let (site, _) = prepare::load(file)?;
+    let site = Arc::new(site);
+    let routes = prepare::routes(&site, ssh);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Error::Runtime)?;
-    let shown = runtime.block_on(collect(&site));
-    let mut new: Vec<(&Host, String)> = Vec::new();
-    let mut changed = Vec::new();
-    let mut failed = None;
+    let shown = runtime.block_on(collect(&site, &routes))?;
+    prepare::warn(&routes);
+    let mut sheet = Sheet::default();
     for (host, keys) in site.hosts.values().zip(shown) {
-        let keys = match keys {
-            Ok(keys) => keys,
-            Err(e) => {
-                anstream::println!("{:<8} {:<40} {e}", host.name, host.address.to_string());
-                failed = Some(e);
-                continue;
-            }
-        };
-        // The first is the one a connection will be made with.
-        let Some(HostKey {
-            algorithm,
-            fingerprint,
-            ..
-        }) = keys.into_iter().next()
-        else {
-            continue;
-        };
-        let state = match &host.host_key {
-            Some(pinned) if *pinned == fingerprint => "pinned already".to_owned(),
-            Some(pinned) => {
-                changed.push(format!(
-                    "{} shows {fingerprint}, pinned is {pinned}",
-                    host.name
-                ));
-                format!("CHANGED: pinned is {pinned}")
-            }
-            None => {
-                new.push((host, fingerprint.clone()));
-                "new".to_owned()
-            }
-        };
-        anstream::println!(
-            "{:<8} {:<16} {:<12} {fingerprint}  {state}",
-            host.name,
-            host.address.to_string(),
-            algorithm
-        );
+        sheet.add(host, keys);
     }
-    if !changed.is_empty() {
+    for row in &sheet.rows {
+        anstream::println!("{row}");
+    }
+    if !sheet.changed.is_empty() {
         return Err(Error::HostKey(format!(
-            "{}\nA server that was set up anew shows a new key; so does somebody in between. \
-             Compare with the fingerprint in your provider's console, then remove the line \
-             host_key from {} and run `provision trust` again. Nothing was written.",
-            changed.join("\n"),
+            "{}\nA server that was set up anew shows a new key; so does another server behind the \
+             same address, and so does somebody in between. Compare with the fingerprint in your \
+             provider's console, then remove the line host_key from {} and run `provision trust` \
+             again. Nothing was written.",
+            sheet.changed.join("\n"),
             file.display()
         )));
     }
-    if let Some(error) = failed {
-        return Err(Error::Ssh {
-            error: Box::new(error),
-        });
-    }
-    if new.is_empty() {
-        anstream::println!("nothing to pin");
-        return Ok(0);
+    if sheet.new.is_empty() {
+        return match sheet.failed {
+            Some(error) => Err(error),
+            None => {
+                anstream::println!("nothing to pin");
+                Ok(0)
+            }
+        };
     }
     if !yes {
         if !std::io::stdin().is_terminal() {
             return Err(Error::NoTerminal);
         }
-        anstream::print!("compare them with your provider's console; pin them? [y/N] ");
-        let _flushed = std::io::stdout().flush();
-        let mut answer = String::new();
-        let read = std::io::stdin().lock().read_line(&mut answer);
-        if read.is_err() || !matches!(answer.trim(), "y" | "Y" | "yes") {
+        if !confirmed() {
             anstream::println!("nothing was written");
             return Ok(0);
         }
@@ -94,21 +60,89 @@ pub(super) fn trust(file: &Path, yes: bool) -> Result<u8, Error> {
         path: file.to_owned(),
         cause,
     })?;
-    for (host, fingerprint) in new {
-        text = pin_host_key(&text, host.name.as_str(), &fingerprint);
+    for (host, fingerprint) in &sheet.new {
+        text = pin_host_key(&text, host, fingerprint);
     }
     write(file, &text)?;
     anstream::println!("{} is written", file.display());
-    Ok(0)
+    // A host that couldn't be asked doesn't keep the others from being pinned.
+    sheet.failed.map_or(Ok(0), Err)
 }
 
-async fn collect(site: &Site) -> Vec<Result<Vec<HostKey>, ssh::Error>> {
-    let dialer = &Dialer::new(Keys::from_env(), Arc::new(Nobody), None);
-    let each = site.hosts.values().map(|host| async move {
-        let target = engine::target(site, host, site.ssh.user.as_str());
-        dialer.host_keys(&target).await
+/// What the hosts show, beside what is pinned.
+#[derive(Default)]
+struct Sheet {
+    rows: Vec<String>,
+    /// Hosts without a pin, with the fingerprint to pin.
+    new: Vec<(String, String)>,
+    changed: Vec<String>,
+    /// The first that couldn't be asked.
+    failed: Option<Error>,
+}
+
+impl Sheet {
+    fn add(&mut self, host: &Host, keys: Result<Vec<HostKey>, Error>) {
+        let (name, address) = (host.name.as_str(), host.address.to_string());
+        let keys = match keys {
+            Ok(keys) => keys,
+            Err(e) => {
+                self.rows.push(format!("{name:<8} {address:<16} {e}"));
+                self.failed.get_or_insert(e);
+                return;
+            }
+        };
+        let pinned = host.host_key.as_deref();
+        let held = keys
+            .iter()
+            .find(|key| Some(key.fingerprint.as_str()) == pinned);
+        // Without a pin, the first is the one a connection will be made with.
+        let Some(key) = held.or(keys.first()) else {
+            return;
+        };
+        let fingerprint = &key.fingerprint;
+        let state = match pinned {
+            Some(_) if held.is_some() => "pinned already".to_owned(),
+            Some(pinned) => {
+                self.changed
+                    .push(format!("{name} shows {fingerprint}, pinned is {pinned}"));
+                format!("CHANGED: pinned is {pinned}")
+            }
+            None => {
+                self.new.push((name.to_owned(), fingerprint.clone()));
+                "new".to_owned()
+            }
+        };
+        self.rows.push(format!(
+            "{name:<8} {address:<16} {:<12} {fingerprint}  {state}",
+            key.algorithm
+        ));
+    }
+}
+
+fn confirmed() -> bool {
+    anstream::print!("compare them with your provider's console; pin them? [y/N] ");
+    let _flushed = std::io::stdout().flush();
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
+}
+
+/// All hosts at once.
+async fn collect(site: &Site, routes: &Routes) -> Result<Vec<Result<Vec<HostKey>, Error>>, Error> {
+    let way = match prompt::somebody() {
+        true => Way::AtOnce,
+        false => Way::Nobody,
+    };
+    let dialer = &Operator::new(site, way, None).dialer(None);
+    let user = site.ssh.user.as_str();
+    let targets = site.hosts.values().map(|host| routes.target(host, user));
+    let targets = futures_util::future::try_join_all(targets).await?;
+    let each = targets.iter().map(|target| async move {
+        dialer.host_keys(target).await.map_err(|error| Error::Ssh {
+            error: Box::new(error),
+        })
     });
-    futures_util::future::join_all(each).await
+    Ok(futures_util::future::join_all(each).await)
 }
 
 /// Replaces the file as a whole, so that a full disk or a power cut can't leave half of it.

@@ -115,7 +115,7 @@ impl Guard {
                 loop {
                     match login(settings, host, dialer, events).await {
                         Ok(login) => break (login, Some(why)),
-                        Err(e) if Instant::now() >= end => return Err(Lapsed::Failed(lost(&e))),
+                        Err(e) if Instant::now() >= end => return Err(Lapsed::Failed(e.failure())),
                         Err(_) => sleep(PAUSE).await,
                     }
                 }
@@ -176,8 +176,8 @@ impl Guard {
                     return Ok(login);
                 }
                 Ok(Ok(login)) => return Err(format!("{} came in, {user} did not", login.user)),
-                Ok(Err(e)) if e.is_auth() => return Err(lost(&e).what),
-                Ok(Err(e)) => lost(&e).what,
+                Ok(Err(e)) if e.is_auth() => return Err(e.failure().what),
+                Ok(Err(e)) => e.failure().what,
                 Err(_) => return Err("no answer".to_owned()),
             };
             if Instant::now() + PAUSE >= self.fires {

@@ -1,13 +1,13 @@
 //! Logs in to a host: as the sudo user, or as the bootstrap user where that one isn't let
 //! in yet.
 
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::{Events, Settings};
-use crate::event::Event;
-use crate::site::{Host, Site, UserName};
-use crate::ssh::{self, Address, Dialer, Identity, Patience, Session, Target, Trust, Via};
+use super::remote::{failure, lost};
+use super::{Events, RouteError, Settings};
+use crate::event::{Event, Failure};
+use crate::site::Host;
+use crate::ssh::{self, Dialer, Session};
 
 /// A session and the user that it belongs to.
 pub(super) struct Login {
@@ -17,38 +17,31 @@ pub(super) struct Login {
     pub attempts: usize,
 }
 
-/// How a user is logged in on a host.
-pub fn target(site: &Site, host: &Host, user: &str) -> Target {
-    let ssh = &site.ssh;
-    Target {
-        host: host.name.to_string(),
-        address: Address::Ip(host.address),
-        port: host.port(),
-        family: ssh::Family::Any,
-        via: Via::Direct,
-        alias: None,
-        trust: Trust {
-            pinned: host.host_key.clone(),
-            known_hosts: ssh.known_hosts.clone().unwrap_or_else(usual_known_hosts),
-        },
-        user: user.to_owned(),
-        identity: Identity {
-            key: ssh.key.clone(),
-            ..Identity::default()
-        },
-        patience: Patience {
-            connect: Duration::from_secs(ssh.connect_timeout.unwrap_or(15)),
-            ..Patience::default()
-        },
-    }
+/// Why nobody could log in.
+pub(super) enum Denied {
+    /// There is no way there.
+    Way(RouteError),
+    /// The connection or the login failed.
+    Ssh(ssh::Error),
 }
 
-/// Where ssh looks host keys up.
-fn usual_known_hosts() -> Vec<PathBuf> {
-    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".ssh/known_hosts"));
-    home.into_iter()
-        .chain([PathBuf::from("/etc/ssh/ssh_known_hosts")])
-        .collect()
+impl Denied {
+    /// Whether another user may fare better.
+    pub(super) fn is_auth(&self) -> bool {
+        matches!(self, Self::Ssh(error) if error.is_auth())
+    }
+
+    /// As it is reported.
+    pub(super) fn failure(&self) -> Failure {
+        match self {
+            Self::Ssh(error) => lost(error),
+            Self::Way(error) => {
+                let mut failure = failure("resolve", error.to_string(), "");
+                failure.next = Some(error.next());
+                failure
+            }
+        }
+    }
 }
 
 /// Logs in.
@@ -60,18 +53,22 @@ pub(super) async fn login(
     host: &Host,
     dialer: &Dialer,
     events: &Events,
-) -> Result<Login, ssh::Error> {
+) -> Result<Login, Denied> {
     let ssh = &settings.site.ssh;
     let user = ssh.user.as_str();
-    let bootstrap = ssh.bootstrap.as_ref().map_or("root", UserName::as_str);
     match attempt(settings, host, user, dialer, events).await {
         Ok(session) => Ok(Login {
             session,
             user: user.to_owned(),
             attempts: 1,
         }),
-        Err(refused) if refused.is_auth() && bootstrap != user => {
-            let user = bootstrap;
+        Err(refused) if refused.is_auth() => {
+            let bootstrap = settings.routes.bootstrap_user(host).await;
+            let bootstrap = bootstrap.map_err(Denied::Way)?;
+            if bootstrap == user {
+                return Err(refused);
+            }
+            let user = bootstrap.as_str();
             match attempt(settings, host, user, dialer, events).await {
                 Ok(session) => Ok(Login {
                     session,
@@ -93,8 +90,9 @@ async fn attempt(
     user: &str,
     dialer: &Dialer,
     events: &Events,
-) -> Result<Session, ssh::Error> {
-    let target = target(&settings.site, host, user);
+) -> Result<Session, Denied> {
+    let target = settings.routes.target(host, user).await;
+    let target = target.map_err(Denied::Way)?;
     let name = host.name.to_string();
     events.send(Event::Connecting {
         host: name.clone(),
@@ -102,7 +100,7 @@ async fn attempt(
         address: target.at(),
     });
     let start = Instant::now();
-    let session = dialer.connect(&target).await?;
+    let session = dialer.connect(&target).await.map_err(Denied::Ssh)?;
     let ms = super::remote::ms(start);
     events.send(Event::Connected {
         host: name,

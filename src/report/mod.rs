@@ -47,6 +47,10 @@ pub trait Reporter {
     /// done, and clears the lines that move. The next event brings them back.
     fn question(&mut self) {}
 
+    /// Called before the operator is asked for something else, a password: clears the lines
+    /// that move. The next event brings them back.
+    fn pause(&mut self) {}
+
     /// Called once, at the very end, also when the run broke off: says what is still to be
     /// said and leaves the terminal clean.
     fn finish(&mut self);
@@ -68,6 +72,8 @@ pub enum Kind {
 pub struct Verbosity {
     /// Show what remote commands print, as they print it (`-v`).
     pub output: bool,
+    /// Show details up to this depth: 2 for connections (`-vv`), 3 for commands (`-vvv`).
+    pub depth: u8,
 }
 
 /// Makes the reporter of a kind; results go to `out`, which should be standard output.
@@ -82,6 +88,6 @@ pub fn reporter(
     match kind {
         Kind::Terminal => Box::new(Terminal::new(verbosity, out)),
         Kind::Plain => Box::new(Plain::new(verbosity, out)),
-        Kind::Json => Box::new(Json::new(out)),
+        Kind::Json => Box::new(Json::new(verbosity, out)),
     }
 }

@@ -73,6 +73,11 @@ impl Story {
             Event::Output { host, step, line } if self.verbosity.output => {
                 page.push(self.line(host, step).ink(Ink::Dim, format!("│ {line}")));
             }
+            Event::Detail { host, depth, text } if *depth <= self.verbosity.depth => {
+                let row = Row::new().ink(Ink::Strong, host);
+                let row = row.to(self.ledger.host_width());
+                page.push(row.ink(Ink::Dim, format!("· {text}")));
+            }
             _ if self.ledger.mode == Some(Mode::Run) => page = self.during_run(event),
             _ => {}
         }

@@ -103,7 +103,7 @@ impl Terminal {
                 let count = self.story.ledger().findings.len();
                 self.set(OUTSIDE, format!("{count} looked at"));
             }
-            Event::Seen { .. } | Event::Changed { .. } => {}
+            Event::Seen { .. } | Event::Changed { .. } | Event::Detail { .. } => {}
         }
     }
 
@@ -171,6 +171,10 @@ impl Reporter for Terminal {
         let page = self.story.preview();
         self.clear();
         self.print(&page);
+    }
+
+    fn pause(&mut self) {
+        self.clear();
     }
 
     fn finish(&mut self) {

@@ -45,7 +45,7 @@ pub struct Ssh {
 }
 
 /// Where a secret comes from. Neither is looked at when site.toml is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SecretSource {
     /// A variable of the operator's environment.
     Env(EnvName),

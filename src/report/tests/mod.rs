@@ -68,7 +68,11 @@ fn plain(verbosity: Verbosity, events: &[Event]) -> String {
 
 fn json(events: &[Event]) -> String {
     let sink = Sink::default();
-    feed(Json::new(Box::new(sink.clone())), &sink, events)
+    feed(
+        Json::new(Verbosity::default(), Box::new(sink.clone())),
+        &sink,
+        events,
+    )
 }
 
 fn started(mode: Mode, hosts: &[&str]) -> Event {

@@ -78,7 +78,10 @@ fn of_mode(mode: Mode) -> Vec<Event> {
 fn nothing_a_server_says_reaches_the_terminal_as_a_command() {
     for mode in [Mode::Plan, Mode::Run, Mode::Verify] {
         let events = of_mode(mode);
-        let verbose = Verbosity { output: true };
+        let verbose = Verbosity {
+            output: true,
+            depth: 1,
+        };
         for text in [
             terminal(false, &events),
             plain(verbose, &events),

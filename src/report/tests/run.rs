@@ -220,7 +220,13 @@ fn two_hosts_that_wait_at_the_same_time_are_told_once_each() {
 #[test]
 fn a_log_holds_remote_output_only_when_asked() {
     let quiet = plain(Verbosity::default(), &fresh());
-    let loud = plain(Verbosity { output: true }, &fresh());
+    let loud = plain(
+        Verbosity {
+            output: true,
+            depth: 1,
+        },
+        &fresh(),
+    );
     assert!(!quiet.contains("Unpacking"));
     assert!(
         loud.contains("app1   docker     │ Unpacking docker.io\n"),

@@ -1,0 +1,238 @@
+//! Answers for the SSH room: from where site.toml says a secret is kept, else from the
+//! operator, else from `$SSH_ASKPASS`.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use tokio::process::Command;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Mutex, oneshot};
+
+use super::prompt::{self, Prompt};
+use crate::engine::Events;
+use crate::shell::Secret;
+use crate::site::{SecretSource, Site};
+use crate::ssh::{Answer, Ask, Dialer, Keys, Note, Question, Unanswered};
+
+/// What a host's secrets come from.
+#[derive(Clone, Debug, Default)]
+struct Sources {
+    password: Option<SecretSource>,
+    sudo: Option<SecretSource>,
+}
+
+/// How questions get to the operator.
+pub(super) enum Way {
+    /// In turn with the reports of a run.
+    InTurn(UnboundedSender<Prompt>),
+    /// At once: nothing else is on the terminal.
+    AtOnce,
+    /// Nobody sits there.
+    Nobody,
+}
+
+/// The operator, at the terminal or through what they have set up.
+pub(super) struct Operator {
+    /// By host.
+    sources: BTreeMap<String, Sources>,
+    way: Way,
+    /// Told of every answer, so that none is shown.
+    events: Option<Events>,
+    /// What was given for sudo, by user: asked for once, and offered to every host. Held while
+    /// it is asked for, so that the others wait for the answer.
+    sudo: Mutex<BTreeMap<String, Secret>>,
+    /// What sources gave, by what they are.
+    fetched: Mutex<BTreeMap<SecretSource, Secret>>,
+}
+
+impl Operator {
+    pub(super) fn new(site: &Site, way: Way, events: Option<Events>) -> Self {
+        let all = &site.ssh;
+        let sources = site.hosts.values().map(|host| {
+            let sources = Sources {
+                password: host.password.clone().or_else(|| all.password.clone()),
+                sudo: host
+                    .sudo_password
+                    .clone()
+                    .or_else(|| all.sudo_password.clone()),
+            };
+            (host.name.to_string(), sources)
+        });
+        Self {
+            sources: sources.collect(),
+            way,
+            events,
+            sudo: Mutex::default(),
+            fetched: Mutex::default(),
+        }
+    }
+
+    /// What opens connections, with these answers and the operator's keys.
+    pub(super) fn dialer(self, notes: Option<UnboundedSender<Note>>) -> Dialer {
+        Dialer::new(Keys::from_env(), Arc::new(self), notes)
+    }
+
+    async fn answer(&self, question: &Question) -> Result<Secret, Unanswered> {
+        let secret = match question {
+            Question::Passphrase { key, again } => {
+                let key = key.display();
+                self.put(format!("{}passphrase of {key}: ", wrong(*again)), false)
+                    .await
+            }
+            Question::Password { host, user, again } => {
+                let source = self.sources.get(host).and_then(|s| s.password.as_ref());
+                match source {
+                    Some(source) if *again => Err(refused(source, user, host)),
+                    Some(source) => self.fetch(source).await,
+                    None => {
+                        let text = format!("{}password of {user} on {host}: ", wrong(*again));
+                        self.put(text, false).await
+                    }
+                }
+            }
+            Question::Prompt {
+                host,
+                user,
+                instruction,
+                prompt,
+                echo,
+            } => {
+                let said = match instruction.trim() {
+                    "" => String::new(),
+                    said => format!("{said} "),
+                };
+                let text = format!("{user} on {host}: {said}{prompt}");
+                self.put(text, *echo).await
+            }
+            Question::Sudo { host, user, again } => self.for_sudo(host, user, *again).await,
+        }?;
+        if let Some(events) = &self.events {
+            events.hide(&secret);
+        }
+        Ok(secret)
+    }
+
+    /// One answer for all hosts where the user has the same name, unless a host turns it down.
+    async fn for_sudo(&self, host: &str, user: &str, again: bool) -> Result<Secret, Unanswered> {
+        let source = self.sources.get(host).and_then(|s| s.sudo.as_ref());
+        match source {
+            Some(source) if again => return Err(refused(source, user, host)),
+            Some(source) => return self.fetch(source).await,
+            None => {}
+        }
+        let mut given = self.sudo.lock().await;
+        if !again && let Some(secret) = given.get(user) {
+            return Ok(secret.clone());
+        }
+        let text = format!("{}sudo password of {user} on {host}: ", wrong(again));
+        let secret = self.put(text, false).await?;
+        given.insert(user.to_owned(), secret.clone());
+        Ok(secret)
+    }
+
+    /// Asks the operator.
+    async fn put(&self, text: String, echo: bool) -> Result<Secret, Unanswered> {
+        match &self.way {
+            Way::Nobody => askpass(&text).await,
+            Way::AtOnce => tokio::task::spawn_blocking(move || prompt::ask(&text, echo))
+                .await
+                .unwrap_or(Err(Unanswered::Cancelled)),
+            Way::InTurn(prompts) => {
+                let (reply, answer) = oneshot::channel();
+                let prompt = Prompt { text, echo, reply };
+                prompts.send(prompt).map_err(|_| Unanswered::Cancelled)?;
+                answer.await.unwrap_or(Err(Unanswered::Cancelled))
+            }
+        }
+    }
+
+    /// Takes a secret from where it is kept, once a run.
+    async fn fetch(&self, source: &SecretSource) -> Result<Secret, Unanswered> {
+        let mut fetched = self.fetched.lock().await;
+        if let Some(secret) = fetched.get(source) {
+            return Ok(secret.clone());
+        }
+        let secret = match source {
+            SecretSource::Env(name) => match std::env::var(name.as_str()) {
+                Ok(value) if !value.is_empty() => Secret::new(value),
+                _ => {
+                    let name = name.as_str();
+                    return Err(Unanswered::Failed(format!(
+                        "the environment variable {name}, named in site.toml, is not set"
+                    )));
+                }
+            },
+            SecretSource::Command(argv) => printed(argv, &shown(source)).await?,
+        };
+        fetched.insert(source.clone(), secret.clone());
+        Ok(secret)
+    }
+}
+
+impl Ask for Operator {
+    fn ask<'a>(&'a self, question: &'a Question) -> Answer<'a> {
+        Box::pin(self.answer(question))
+    }
+}
+
+fn wrong(again: bool) -> &'static str {
+    if again { "wrong; " } else { "" }
+}
+
+/// Where a secret is kept, for people.
+fn shown(source: &SecretSource) -> String {
+    match source {
+        SecretSource::Env(name) => format!("the environment variable {}", name.as_str()),
+        SecretSource::Command(argv) => format!("`{}`", argv.join(" ")),
+    }
+}
+
+fn refused(source: &SecretSource, user: &str, host: &str) -> Unanswered {
+    Unanswered::Failed(format!(
+        "{host} doesn't take the password that {} gives for {user}",
+        shown(source)
+    ))
+}
+
+/// The first line that a command prints.
+async fn printed(argv: &[String], shown: &str) -> Result<Secret, Unanswered> {
+    let failed = |why: String| Unanswered::Failed(format!("{shown} gives no password: {why}"));
+    let Some((program, args)) = argv.split_first() else {
+        return Err(failed("it is empty".to_owned()));
+    };
+    let output = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(|e| failed(e.to_string()))?;
+    let stdout = zeroize::Zeroizing::new(output.stdout);
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(failed(format!("{}: {}", output.status, said.trim())));
+    }
+    let text = std::str::from_utf8(&stdout).map_err(|_| failed("it isn't UTF-8".to_owned()))?;
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(Secret::new(line)),
+        _ => Err(failed("it printed nothing".to_owned())),
+    }
+}
+
+/// Asks through `$SSH_ASKPASS`, as ssh(1) does where there is no terminal.
+async fn askpass(text: &str) -> Result<Secret, Unanswered> {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let wanted = match set("SSH_ASKPASS_REQUIRE").as_deref() {
+        Some("never") => false,
+        Some("force" | "prefer") => true,
+        _ => set("DISPLAY").is_some() || set("WAYLAND_DISPLAY").is_some(),
+    };
+    match set("SSH_ASKPASS").filter(|_| wanted) {
+        Some(program) => {
+            let argv = [program.clone(), text.to_owned()];
+            printed(&argv, &format!("SSH_ASKPASS ({program})")).await
+        }
+        None => Err(Unanswered::NoTerminal),
+    }
+}
