@@ -2,7 +2,9 @@
 //!
 //! - `server`: the server, and what it saw
 //! - `agent`: a small SSH agent
-//! - `host_keys`, `login`, `commands`: what is shown
+//! - `host_keys`, `certificates`: who the server is; `login`, `passwords`, `openssh`: who we
+//!   are, the last with keys and agents of OpenSSH's own making; `proposal`: what we speak;
+//!   `commands`: what runs then
 
 #![allow(
     clippy::unwrap_used,
@@ -11,7 +13,11 @@
 )]
 
 mod agent;
+mod certificates;
 mod commands;
 mod host_keys;
 mod login;
+mod openssh;
+mod passwords;
+mod proposal;
 mod server;
