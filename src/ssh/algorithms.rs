@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg};
-use russh::{Preferred, cipher, kex, mac};
+use russh::{Preferred, cipher, compression, kex, mac};
 
 /// The post-quantum exchange first, as OpenSSH has it since 10.0. Then X25519 under both names,
 /// then large groups for servers that have neither. The last two are marks: tell us your
@@ -95,7 +95,8 @@ pub(super) fn preferred(offer: Offer) -> Preferred {
         host_key_certificates: Cow::Owned(offer.certificates),
         cipher: Cow::Borrowed(&CIPHERS),
         mac: Cow::Borrowed(&MACS),
-        ..Preferred::DEFAULT
+        // What is sent here is small or packed already, and what isn't unpacked can't swell.
+        compression: Cow::Borrowed(&[compression::NONE]),
     }
 }
 

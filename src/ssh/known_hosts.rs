@@ -403,4 +403,47 @@ mod tests {
         let pattern = "*a".repeat(200);
         assert!(!glob(pattern.as_bytes(), "a".repeat(150).as_bytes()));
     }
+
+    /// A small generator of the xorshift family, so that a failure can be run again.
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, end: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            usize::try_from(self.0 % end as u64).unwrap()
+        }
+    }
+
+    #[test]
+    fn mangled_lines_say_something_or_nothing_but_never_a_panic() {
+        let pieces = [
+            "*", "?", "!", ",", "|1|", "|", "@", "#", " ", "\t", "[", "]:", "=", "\0", "é",
+        ];
+        let starters = [
+            format!("{HASHED} {A}\n@revoked * {B}\n"),
+            format!("@cert-authority *.example.com,198.51.100.* {A} me\n"),
+            format!("[198.51.100.7]:22,!198.51.100.8,198.51.100.7 {E}\n"),
+        ];
+        let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+        let mut known = 0;
+        for turn in 0..50_000 {
+            let mut text: Vec<char> = starters[turn % starters.len()].chars().collect();
+            for _ in 0..=dice.below(4) {
+                let at = dice.below(text.len().max(1)).min(text.len());
+                match dice.below(3) {
+                    0 => drop(text.splice(at..at, pieces[dice.below(pieces.len())].chars())),
+                    1 if at < text.len() => drop(text.remove(at)),
+                    _ => drop(text.drain(at..(at + dice.below(20)).min(text.len()))),
+                }
+            }
+            let text: String = text.into_iter().collect();
+            known += usize::from(judge(&text, "198.51.100.7", 22, A) != Verdict::Unknown(None));
+        }
+        assert!(
+            (5_000..45_000).contains(&known),
+            "{known} of 50000 said something"
+        );
+    }
 }

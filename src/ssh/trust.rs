@@ -169,3 +169,57 @@ fn bytes(key: &PublicKey) -> Result<Vec<u8>, Fault> {
     key.to_bytes()
         .map_err(|error| Fault::Handshake(russh::keys::Error::from(error).into()))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+mod tests {
+    use super::*;
+    use crate::ssh::{Address, Family, Identity, Patience, Via};
+    use russh::keys::PrivateKey;
+    use russh::keys::key::safe_rng;
+
+    fn target(address: Address, alias: Option<&str>, known_hosts: PathBuf) -> Target {
+        Target {
+            host: "app1".into(),
+            address,
+            port: 2222,
+            family: Family::Any,
+            via: Via::Direct,
+            alias: alias.map(str::to_owned),
+            trust: Trust {
+                pinned: None,
+                known_hosts: vec![known_hosts],
+            },
+            user: "deploy".into(),
+            identity: Identity::default(),
+            patience: Patience::default(),
+        }
+    }
+
+    #[test]
+    fn a_host_is_looked_up_by_what_it_is_called() {
+        let key = PrivateKey::random(&mut safe_rng(), Algorithm::Ed25519).unwrap();
+        let key = key.public_key();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("known_hosts");
+        let line = key.to_openssh().unwrap();
+        let name = || Address::Name("App1.example.com".into());
+        let ip = || Address::Ip([192, 0, 2, 7].into());
+        let table = [
+            ("[app1.example.com]:2222", name(), None, true),
+            ("[192.0.2.7]:2222", name(), None, false),
+            ("[192.0.2.7]:2222", ip(), None, true),
+            ("app1.example.com", name(), None, false),
+            ("proxy", name(), Some("Proxy"), true),
+            ("[proxy]:2222", name(), Some("proxy"), false),
+            ("[192.0.2.7]:2222", ip(), Some("proxy"), false),
+        ];
+        for (hosts, address, alias, known) in table {
+            std::fs::write(&path, format!("{hosts} {line}\n")).unwrap();
+            let target = target(address, alias, path.clone());
+            let shown = PublicKeyOrCertificate::from(key.clone());
+            let outcome = Judge::new(&target).unwrap().check(&shown);
+            assert_eq!(outcome.is_ok(), known, "{hosts} {target:?}");
+        }
+    }
+}

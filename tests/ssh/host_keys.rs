@@ -6,7 +6,7 @@ use provision::ssh::{Error, Fault, Stage, Trust};
 use russh::keys::Algorithm;
 use tokio::net::TcpListener;
 
-use crate::server::{ECDSA, Server, Setup, new_key, print};
+use crate::server::{ECDSA, RSA, Server, Setup, new_key, print};
 
 /// Connects with some trust, which must fail before any login.
 async fn refused(server: &Server, trust: Trust) -> Error {
@@ -140,6 +140,69 @@ async fn the_kind_of_key_that_is_known_is_asked_for_first() {
 }
 
 #[tokio::test]
+async fn a_pin_is_looked_for_among_all_kinds_of_keys() {
+    for at in 0..3 {
+        let server = Server::with(Setup {
+            host_keys: vec![Algorithm::Ed25519, RSA, ECDSA],
+            ..Setup::default()
+        })
+        .await;
+        accepted(&server, pin(print(&server.host_keys[at]))).await;
+    }
+    // A server with nothing but ECDSA.
+    let server = Server::with(Setup {
+        host_keys: vec![ECDSA],
+        ..Setup::default()
+    })
+    .await;
+    let error = refused(&server, pin(print(new_key(ECDSA).public_key()))).await;
+    accepted(&server, pin(print(&server.host_keys[0]))).await;
+    assert!(
+        matches!(error.fault(), Fault::HostKeyChanged { .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_host_that_has_only_ecdsa_is_told_with_its_fingerprint() {
+    let server = Server::with(Setup {
+        host_keys: vec![ECDSA],
+        ..Setup::default()
+    })
+    .await;
+    let error = refused(&server, Trust::default()).await;
+    assert!(
+        error.to_string().contains(&print(&server.host_keys[0])),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn an_alias_is_looked_up_instead_of_address_and_port() {
+    let server = Server::start().await;
+    let key = server.host_keys[0].to_openssh().unwrap();
+    let mut target = server.target();
+    target.trust = server.known_hosts(&format!(
+        "proxy {key}
+"
+    ));
+    target.alias = Some("Proxy".into());
+    server.dialer().connect(&target).await.unwrap();
+    target.alias = Some("other".into());
+    assert!(server.dialer().connect(&target).await.is_err());
+}
+
+#[tokio::test]
+async fn a_changed_key_says_what_it_can_mean() {
+    let server = Server::start().await;
+    let error = refused(&server, pin(print(new_key(ECDSA).public_key()))).await;
+    let next = error.next();
+    for meaning in ["reinstalled", "another server", "in between"] {
+        assert!(next.contains(meaning), "{next}");
+    }
+}
+
+#[tokio::test]
 async fn an_authority_is_not_taken_for_a_key() {
     let server = Server::start().await;
     let key = server.host_keys[0].to_openssh().unwrap();
@@ -156,7 +219,7 @@ async fn an_authority_is_not_taken_for_a_key() {
         "{error}"
     );
     assert!(
-        error.next().contains("aren't supported"),
+        error.next().contains("certificate of that authority"),
         "{}",
         error.next()
     );

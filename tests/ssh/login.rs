@@ -1,6 +1,7 @@
 //! With which keys we log in, and what is said when none will do.
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use provision::ssh::{Dialer, Error, Fault, Keys, Session, Stage};
 use russh::MethodKind;
@@ -68,12 +69,27 @@ async fn without_a_named_key_the_usual_files_are_tried() {
 }
 
 #[tokio::test]
-async fn no_key_at_all_says_so_before_the_server_is_asked() {
+async fn without_a_key_the_server_is_asked_what_it_takes() {
     let server = Server::start().await;
     let error = turned_down(&server, None, &server.dialer()).await;
     assert!(matches!(error.fault(), Fault::NoKeys { .. }), "{error}");
-    assert!(!error.is_auth());
-    assert_eq!(server.logins(), 0);
+    let shown = error.to_string();
+    assert!(shown.contains("accepts publickey, password"), "{shown}");
+    assert!(shown.contains("password (there is no terminal"), "{shown}");
+    assert!(error.next().contains("terminal"), "{}", error.next());
+    assert_eq!(server.logins(), 1);
+}
+
+#[tokio::test]
+async fn one_key_costs_one_question_and_one_signature() {
+    // The question can't be left out with russh; nothing else may come on top.
+    let server = Server::start().await;
+    log_in(&server, Some("~/key"), &server.dialer())
+        .await
+        .unwrap();
+    assert_eq!(server.logins(), 1);
+    assert_eq!(server.saw.signatures.load(Ordering::SeqCst), 1);
+    assert_eq!(server.saw.interactive.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]
@@ -121,7 +137,13 @@ async fn a_key_with_a_passphrase_asks_for_ssh_add() {
         "{}",
         error.next()
     );
-    assert!(error.next().ends_with("/locked`"), "{}", error.next());
+    assert!(error.next().contains("/locked`, or"), "{}", error.next());
+    assert!(
+        error.next().contains("--ask-key-passphrase"),
+        "{}",
+        error.next()
+    );
+    assert_eq!(server.saw.signatures.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]

@@ -5,6 +5,9 @@
 //! - `config`: the operator's own configuration; `config_openssh`: our reader of it against
 //!   OpenSSH
 //! - `host_keys`, `login`, `commands`: what is shown
+//! - `host_keys`, `certificates`: who the server is; `login`, `passwords`, `openssh`: who we
+//!   are, the last with keys and agents of OpenSSH's own making; `proposal`: what we speak;
+//!   `commands`: what runs then
 
 #![allow(
     clippy::unwrap_used,
@@ -13,9 +16,13 @@
 )]
 
 mod agent;
+mod certificates;
 mod commands;
 mod config;
 mod config_openssh;
 mod host_keys;
 mod login;
+mod openssh;
+mod passwords;
+mod proposal;
 mod server;

@@ -1,18 +1,22 @@
 //! An SSH server whose commands each do one thing that a client must cope with.
 
+use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Shutdown};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use provision::shell::Secret;
 use provision::ssh::{
-    Address, Dialer, Family, Identity, Keys, Nobody, Patience, Target, Trust, Via,
+    Address, Answer, Ask, Dialer, Family, Identity, Keys, Nobody, Patience, Question, Target,
+    Trust, Unanswered, Via,
 };
 use russh::keys::key::safe_rng;
 use russh::keys::ssh_key::private::RsaKeypair;
-use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey, PublicKey};
-use russh::server::{self, Auth, Msg, PublicKeyOffer, VerifiedPublicKey};
+use russh::keys::{Algorithm, Certificate, EcdsaCurve, HashAlg, PrivateKey, PublicKey};
+use russh::server::{self, Auth, Msg, PublicKeyOffer, Response, VerifiedPublicKey};
 use russh::{Channel, ChannelId, ChannelMsg, MethodKind, MethodSet, Sig};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -34,7 +38,15 @@ pub fn new_key(algorithm: Algorithm) -> PrivateKey {
 /// What the server saw of its clients.
 #[derive(Default)]
 pub struct Saw {
+    /// Questions whether a key would do, and attempts without anything.
     pub logins: AtomicUsize,
+    /// Keys that were asked about, as fingerprints, bare or in a certificate.
+    pub offered: Mutex<Vec<String>>,
+    /// Signatures by keys and certificates.
+    pub signatures: AtomicUsize,
+    pub passwords: Mutex<Vec<String>>,
+    /// Attempts at prompts.
+    pub interactive: AtomicUsize,
     pub commands: AtomicUsize,
     /// Commands whose channel the client closed before they ended.
     pub given_up: AtomicUsize,
@@ -54,10 +66,31 @@ pub struct Setup {
     pub host_keys: Vec<Algorithm>,
     pub user_key: Algorithm,
     pub most_attempts: usize,
+    /// What is wanted on top of the key.
     pub also_wants: Option<MethodKind>,
+    /// The methods it accepts at first.
+    pub methods: Vec<MethodKind>,
+    /// The password that is right.
+    pub password: Option<&'static str>,
+    /// What it asks with keyboard-interactive, round by round.
+    pub rounds: Vec<Round>,
+    /// The key that is right, if it isn't the server's own.
+    pub user_public: Option<PublicKey>,
+    /// Certificates of this authority log in, and plain keys don't.
+    pub user_ca: Option<PublicKey>,
+    /// Makes a certificate of each host key.
+    pub certify: Option<fn(&PrivateKey) -> Certificate>,
     /// How many pieces of input a command may leave unread. Then a russh server stops altogether
     /// (sshd doesn't): it couldn't even hear that the client has read on.
     pub unread: usize,
+}
+
+/// One round of prompts.
+#[derive(Clone)]
+pub struct Round {
+    pub instructions: &'static str,
+    /// Each with whether it may be seen, and the right answer.
+    pub prompts: Vec<(&'static str, bool, &'static str)>,
 }
 
 impl Default for Setup {
@@ -67,6 +100,12 @@ impl Default for Setup {
             user_key: Algorithm::Ed25519,
             most_attempts: 10,
             also_wants: None,
+            methods: vec![MethodKind::PublicKey, MethodKind::Password],
+            password: None,
+            rounds: Vec::new(),
+            user_public: None,
+            user_ca: None,
+            certify: None,
             unread: 1 << 20,
         }
     }
@@ -94,11 +133,19 @@ impl Server {
             dir,
         };
         server.write_key("key", &user_key);
+        let right_key = setup
+            .user_public
+            .unwrap_or_else(|| user_key.public_key().clone());
+        let certificates = match setup.certify {
+            Some(certify) => host_keys.iter().map(certify).collect(),
+            None => Vec::new(),
+        };
         let config = Arc::new(server::Config {
             keys: host_keys,
+            certificates,
             max_auth_attempts: setup.most_attempts,
             auth_rejection_time: Duration::ZERO,
-            methods: MethodSet::from(&[MethodKind::PublicKey, MethodKind::Password][..]),
+            methods: MethodSet::from(&setup.methods[..]),
             nodelay: true,
             channel_buffer_size: setup.unread,
             ..server::Config::default()
@@ -109,8 +156,14 @@ impl Server {
                 let stream = stream.into_std().unwrap();
                 let handler = Handler {
                     wire: Arc::new(stream.try_clone().unwrap()),
-                    user_key: user_key.public_key().clone(),
+                    user_key: right_key.clone(),
                     also_wants: setup.also_wants,
+                    methods: setup.methods.clone(),
+                    password: setup.password,
+                    rounds: setup.rounds.clone(),
+                    user_ca: setup.user_ca.clone(),
+                    at_round: 0,
+                    half_way: false,
                     saw: Arc::clone(&saw),
                     pair: Arc::clone(&pair),
                     channels: Vec::new(),
@@ -183,6 +236,12 @@ impl Server {
         dialer(Keys::new(Some(self.dir.path().to_owned()), None))
     }
 
+    /// The same, with somebody who answers.
+    pub fn dialer_with(&self, asked: &Arc<Asked>) -> Dialer {
+        let keys = Keys::new(Some(self.dir.path().to_owned()), None);
+        Dialer::new(keys, Arc::clone(asked) as Arc<dyn Ask>, None)
+    }
+
     pub fn logins(&self) -> usize {
         self.saw.logins.load(Ordering::SeqCst)
     }
@@ -191,6 +250,44 @@ impl Server {
 /// Connections with these keys, and nobody to ask.
 pub fn dialer(keys: Keys) -> Dialer {
     Dialer::new(keys, Arc::new(Nobody), None)
+}
+
+/// Answers from a list, and keeps the questions.
+#[derive(Default)]
+pub struct Asked {
+    answers: Mutex<VecDeque<&'static str>>,
+    pub questions: Mutex<Vec<Question>>,
+    /// How long the operator thinks.
+    pub slow: Duration,
+}
+
+impl Asked {
+    pub fn new(answers: &[&'static str]) -> Arc<Self> {
+        Self::slow(answers, Duration::ZERO)
+    }
+
+    pub fn slow(answers: &[&'static str], slow: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            answers: Mutex::new(answers.iter().copied().collect()),
+            questions: Mutex::default(),
+            slow,
+        })
+    }
+
+    pub fn questions(&self) -> Vec<Question> {
+        self.questions.lock().unwrap().clone()
+    }
+}
+
+impl Ask for Asked {
+    fn ask<'a>(&'a self, question: &'a Question) -> Answer<'a> {
+        self.questions.lock().unwrap().push(question.clone());
+        let answer = self.answers.lock().unwrap().pop_front();
+        Box::pin(async move {
+            tokio::time::sleep(self.slow).await;
+            answer.map(Secret::new).ok_or(Unanswered::Cancelled)
+        })
+    }
 }
 
 pub fn print(key: &PublicKey) -> String {
@@ -202,9 +299,45 @@ struct Handler {
     wire: Arc<std::net::TcpStream>,
     user_key: PublicKey,
     also_wants: Option<MethodKind>,
+    methods: Vec<MethodKind>,
+    password: Option<&'static str>,
+    rounds: Vec<Round>,
+    user_ca: Option<PublicKey>,
+    at_round: usize,
+    /// Whether the key was accepted and something else is still wanted.
+    half_way: bool,
     saw: Arc<Saw>,
     pair: Arc<Barrier>,
     channels: Vec<(ChannelId, Channel<Msg>)>,
+}
+
+impl Handler {
+    fn refuse(&self) -> Auth {
+        let left = match self.also_wants {
+            Some(method) if self.half_way => vec![method],
+            _ => self.methods.clone(),
+        };
+        Auth::Reject {
+            proceed_with_methods: Some(MethodSet::from(&left[..])),
+            partial_success: false,
+        }
+    }
+
+    /// A method was right.
+    fn passed(&mut self, method: MethodKind) -> Auth {
+        match self.also_wants {
+            None => Auth::Accept,
+            Some(wanted) if self.half_way && wanted == method => Auth::Accept,
+            Some(wanted) if method == MethodKind::PublicKey => {
+                self.half_way = true;
+                Auth::Reject {
+                    proceed_with_methods: Some(MethodSet::from(&[wanted][..])),
+                    partial_success: true,
+                }
+            }
+            Some(_) => self.refuse(),
+        }
+    }
 }
 
 impl server::Handler for Handler {
@@ -212,7 +345,7 @@ impl server::Handler for Handler {
 
     async fn auth_none(&mut self, _: &str) -> Result<Auth, Self::Error> {
         self.saw.logins.fetch_add(1, Ordering::SeqCst);
-        Ok(Auth::reject())
+        Ok(self.refuse())
     }
 
     async fn auth_publickey_offered(
@@ -221,13 +354,18 @@ impl server::Handler for Handler {
         offer: PublicKeyOffer<'_>,
     ) -> Result<Auth, Self::Error> {
         self.saw.logins.fetch_add(1, Ordering::SeqCst);
+        self.saw
+            .offered
+            .lock()
+            .unwrap()
+            .push(print(offer.public_key));
         let right = user == "deploy" && offer.public_key.key_data() == self.user_key.key_data();
         // As sshd has it since 8.8: no SHA-1.
         let sha1 = matches!(offer.algorithm, Algorithm::Rsa { hash: None });
         Ok(if right && !sha1 {
             Auth::Accept
         } else {
-            Auth::reject()
+            self.refuse()
         })
     }
 
@@ -236,12 +374,73 @@ impl server::Handler for Handler {
         _: &str,
         _: VerifiedPublicKey<'_>,
     ) -> Result<Auth, Self::Error> {
-        Ok(match self.also_wants {
-            None => Auth::Accept,
-            Some(method) => Auth::Reject {
-                proceed_with_methods: Some(MethodSet::from(&[method][..])),
-                partial_success: true,
-            },
+        self.saw.signatures.fetch_add(1, Ordering::SeqCst);
+        match self.user_ca {
+            Some(_) => Ok(self.refuse()),
+            None => Ok(self.passed(MethodKind::PublicKey)),
+        }
+    }
+
+    async fn auth_openssh_certificate(
+        &mut self,
+        user: &str,
+        certificate: &Certificate,
+    ) -> Result<Auth, Self::Error> {
+        self.saw.signatures.fetch_add(1, Ordering::SeqCst);
+        let authority = self.user_ca.as_ref().map(PublicKey::key_data);
+        let right = authority == Some(certificate.signature_key())
+            && certificate
+                .valid_principals()
+                .iter()
+                .any(|name| name == user);
+        Ok(match right {
+            true => self.passed(MethodKind::PublicKey),
+            false => self.refuse(),
+        })
+    }
+
+    async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
+        self.saw.passwords.lock().unwrap().push(password.to_owned());
+        let right = user == "deploy" && self.password == Some(password);
+        Ok(match right {
+            true => self.passed(MethodKind::Password),
+            false => self.refuse(),
+        })
+    }
+
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        _: &str,
+        _: &str,
+        response: Option<Response<'a>>,
+    ) -> Result<Auth, Self::Error> {
+        match response {
+            None => {
+                self.saw.interactive.fetch_add(1, Ordering::SeqCst);
+                self.at_round = 0;
+            }
+            Some(answers) => {
+                let given: Vec<_> = answers.collect();
+                let wanted = self.rounds[self.at_round].prompts.iter();
+                let wanted: Vec<_> = wanted.map(|(_, _, answer)| answer.as_bytes()).collect();
+                if given != wanted {
+                    return Ok(self.refuse());
+                }
+                self.at_round += 1;
+            }
+        }
+        let Some(round) = self.rounds.get(self.at_round) else {
+            return Ok(match self.rounds.is_empty() {
+                true => self.refuse(),
+                false => self.passed(MethodKind::KeyboardInteractive),
+            });
+        };
+        let prompts = round.prompts.iter();
+        let prompts = prompts.map(|(prompt, echo, _)| (Cow::Borrowed(*prompt), *echo));
+        Ok(Auth::Partial {
+            name: "".into(),
+            instructions: round.instructions.into(),
+            prompts: prompts.collect::<Vec<_>>().into(),
         })
     }
 

@@ -59,7 +59,7 @@ impl Stopwatch {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = false)]
+    #[tokio::test]
     async fn the_time_of_an_answer_isnt_counted() {
         let watch = Stopwatch::start();
         let limit = Duration::from_millis(200);
