@@ -254,3 +254,157 @@ fn preflight_names_who_holds_apts_lock() {
     lock.lock().unwrap();
     assert!(holder().ends_with(&us), "{}", holder());
 }
+
+const ARM: Script = Script(include_str!("../src/engine/sh/guard-arm.sh"));
+const RESTORE: &str = include_str!("../src/engine/sh/guard-restore.sh");
+
+/// A file system with ufw and sshd on it, tools that note their calls, and a guard.
+struct Guarded {
+    dir: tempfile::TempDir,
+}
+
+impl Guarded {
+    fn new() -> Self {
+        let guarded = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        for (path, text) in [
+            ("root/etc/ufw/ufw.conf", "ENABLED=no\n"),
+            ("root/etc/ufw/user.rules", "none\n"),
+            ("root/etc/default/ufw", "IPV6=yes\n"),
+            ("root/etc/ssh/sshd_config", "Include\n"),
+            ("root/etc/ssh/sshd_config.d/50-cloud-init.conf", "yes\n"),
+            ("tools/iptables-save", "#!/bin/sh\necho rules\n"),
+            ("tools/ip6tables-save", "#!/bin/sh\necho rules6\n"),
+            ("tools/systemd-run", "#!/bin/sh\n"),
+            (
+                "tools/iptables-restore",
+                "#!/bin/sh\necho \"4 $(cat)\" >>\"$CALLS\"\n",
+            ),
+            (
+                "tools/ip6tables-restore",
+                "#!/bin/sh\necho \"6 $(cat)\" >>\"$CALLS\"\n",
+            ),
+            (
+                "tools/systemctl",
+                "#!/bin/sh\n[ $2 != is-active ] || exit 3\necho \"$*\" >>\"$CALLS\"\n",
+            ),
+        ] {
+            guarded.write(path, text);
+            let mode = if path.starts_with("tools") {
+                0o755
+            } else {
+                0o640
+            };
+            fs::set_permissions(guarded.at(path), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        guarded
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        fs::create_dir_all(self.at(path).parent().unwrap()).unwrap();
+        fs::write(self.at(path), text).unwrap();
+    }
+
+    fn sh(&self, cmd: &Cmd) {
+        let path = format!("{}:/usr/bin:/bin", self.at("tools").display());
+        let done = Command::new("sh")
+            .args(["-c", &cmd.to_shell()])
+            .env("PATH", path)
+            .env("CALLS", self.at("calls"))
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{done:?}");
+        assert_eq!(String::from_utf8_lossy(&done.stderr), "");
+    }
+
+    fn arm(&self) {
+        let root = self.at("root").display().to_string();
+        self.sh(&Cmd::script(ARM, ["polls-firewall", "60", RESTORE, &root]));
+    }
+
+    fn restore(&self, when: &str) {
+        let guard = self.at("root/var/lib/provision/guard/polls-firewall");
+        let guard = guard.to_str().unwrap();
+        let root = self.at("root").display().to_string();
+        let restore = format!("{guard}/restore");
+        self.sh(&Cmd::new("sh").args([&restore, guard, &root, when]));
+    }
+
+    /// Everything in /etc: name, mode, content.
+    fn etc(&self) -> Vec<(String, u32, String)> {
+        let mut all = Vec::new();
+        let mut left = vec![self.at("root/etc"), self.at("root")];
+        while let Some(path) = left.pop() {
+            let meta = fs::symlink_metadata(&path).unwrap();
+            let content = if meta.is_dir() {
+                let is_root = path == self.at("root");
+                let below = fs::read_dir(&path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path());
+                left.extend(below.filter(|_| !is_root));
+                String::new()
+            } else {
+                fs::read_to_string(&path).unwrap_or_default()
+            };
+            all.push((path.display().to_string(), meta.mode(), content));
+        }
+        all.sort();
+        all
+    }
+
+    fn calls(&self) -> String {
+        fs::read_to_string(self.at("calls")).unwrap_or_default()
+    }
+}
+
+#[test]
+fn a_guard_puts_back_content_and_modes_and_removes_what_was_not_there() {
+    let guarded = Guarded::new();
+    // Where the unit for the next start will lie.
+    fs::create_dir_all(guarded.at("root/etc/systemd/system/multi-user.target.wants")).unwrap();
+    let before = guarded.etc();
+    guarded.arm();
+    let boot = guarded.at("root/etc/systemd/system/provision-restore-polls-firewall.service");
+    assert!(
+        fs::read_to_string(&boot).unwrap().contains("restore"),
+        "the power may be cut"
+    );
+    guarded.write("root/etc/ufw/ufw.conf", "ENABLED=yes\n");
+    guarded.write("root/etc/ufw/user6.rules", "new\n");
+    guarded.write("root/etc/ssh/sshd_config.d/00-provision.conf", "no\n");
+    guarded.write("root/etc/ssh/sshd_config.d/.provision.abcdef", "half\n");
+    fs::remove_file(guarded.at("root/etc/ssh/sshd_config.d/50-cloud-init.conf")).unwrap();
+    let config = guarded.at("root/etc/ssh/sshd_config");
+    fs::set_permissions(config, fs::Permissions::from_mode(0o666)).unwrap();
+    guarded.restore("now");
+    assert_eq!(guarded.etc(), before);
+    assert_eq!(
+        guarded.calls(),
+        "4 rules\n6 rules6\n--no-block try-reload-or-restart ssh.service\n"
+    );
+}
+
+#[test]
+fn a_guard_that_changed_nothing_of_sshd_leaves_it_alone_and_at_a_start_loads_nothing() {
+    let guarded = Guarded::new();
+    fs::remove_dir_all(guarded.at("root/etc/ssh/sshd_config.d")).unwrap();
+    fs::create_dir_all(guarded.at("root/etc/systemd/system/multi-user.target.wants")).unwrap();
+    let before = guarded.etc();
+    guarded.arm();
+    guarded.write("root/etc/ufw/user.rules", "more\n");
+    guarded.restore("now");
+    assert_eq!(guarded.etc(), before);
+    assert_eq!(guarded.calls(), "4 rules\n6 rules6\n");
+
+    fs::remove_file(guarded.at("calls")).unwrap();
+    guarded.arm();
+    guarded.write("root/etc/ssh/sshd_config.d/00-provision.conf", "no\n");
+    guarded.restore("boot");
+    assert_eq!(guarded.etc(), before, "the directory is gone again too");
+    assert_eq!(guarded.calls(), "", "ufw and sshd start after it");
+}

@@ -32,7 +32,10 @@ done
 if [ "$when" = now ]; then
     iptables-restore <"$dir/rules.v4"
     ip6tables-restore <"$dir/rules.v6"
-    [ "$sshd" = same ] || systemctl --no-block try-reload-or-restart ssh.service
+    # An sshd that has its sockets from systemd would end instead of reloading.
+    how=try-reload-or-restart
+    ! systemctl --quiet is-active ssh.socket || how=try-restart
+    [ "$sshd" = same ] || systemctl --no-block "$how" ssh.service
 fi
 boot=provision-restore-${dir##*/}.service
 rm -f -- "etc/systemd/system/$boot" "etc/systemd/system/multi-user.target.wants/$boot"

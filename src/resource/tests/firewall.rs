@@ -138,7 +138,12 @@ fn the_ssh_port_in_use_is_let_in_whatever_it_is() {
         diff(&rules, &seen("2222")),
         "+ ufw allow proto tcp from any to any port 2222"
     );
-    for unknown in ["", "not a port", "70000"] {
+    assert_eq!(
+        diff(&rules, &seen("2222\n22\n2222")),
+        "+ ufw allow proto tcp from any to any port 2222\n\
+         + ufw allow proto tcp from any to any port 22"
+    );
+    for unknown in ["", "not a port", "70000", "unknown\n22"] {
         assert_eq!(
             state(&rules, &seen(unknown)),
             format!(

@@ -8,12 +8,13 @@ mod firewall;
 // These run the scripts themselves, which are written for a Debian server.
 #[cfg(target_os = "linux")]
 mod gather;
+mod login;
 #[cfg(target_os = "linux")]
 mod scripts;
 mod system;
 
 use super::fact::{Docker, Family, File, Printed, Unit};
-use super::{Action, Content, Observed, Resource, sha256};
+use super::{Action, Content, Fact, Observed, Resource, sha256};
 use crate::event::State;
 use crate::shell::Script;
 
@@ -124,6 +125,18 @@ fn state(resource: &dyn Resource, seen: &Seen) -> String {
         Ok(State::Refused { what, mend }) => format!("refused: {what} ({mend})"),
         Err(unreadable) => format!("unreadable: {unreadable}"),
     }
+}
+
+/// The script that a resource is looked at with.
+fn probe_of(resource: &dyn Resource) -> Script {
+    let facts = resource.facts();
+    let mut scripts = facts.iter().filter_map(|fact| match fact {
+        Fact::Sh(script, _) => Some(*script),
+        _ => None,
+    });
+    let script = scripts.next().unwrap_or_else(|| panic!("{facts:?}"));
+    assert!(scripts.next().is_none(), "{facts:?}");
+    script
 }
 
 /// What would be done, an operation a line.

@@ -1,6 +1,6 @@
-//! Packages, repositories, units, users, and what a host must be.
+//! Packages, repositories, units, and what a host must be.
 
-use super::{Seen, diff, ops, state};
+use super::{Seen, diff, ops, probe_of, state};
 use crate::event::State;
 use crate::resource::Fact;
 use crate::resource::leftover::{GUARDS, Leftover};
@@ -8,9 +8,8 @@ use crate::resource::packages::Packages;
 use crate::resource::repository::DockerRepository;
 use crate::resource::requirement::{OS, Os, Requirement};
 use crate::resource::unit::Unit;
-use crate::resource::user::User;
-use crate::resource::{Op, Resource, differs};
-use crate::shell::{Cmd, Script};
+use crate::resource::{Op, differs};
+use crate::shell::Cmd;
 
 const TRIXIE: &str = "debian|13|trixie|amd64";
 
@@ -156,43 +155,6 @@ fn systemd_reads_a_changed_unit_file_again_before_the_unit_is_started() {
         "differs: its file changed since systemd read it"
     );
     assert!(ops(&unit, &seen).starts_with("reload systemd: systemctl daemon-reload\n"));
-}
-
-/// The script that a resource is looked at with.
-fn probe_of(resource: &dyn Resource) -> Script {
-    match resource.facts().as_slice() {
-        [Fact::Sh(script, _)] => *script,
-        other => panic!("{other:?}"),
-    }
-}
-
-#[test]
-fn a_user_has_a_login_the_sudo_group_and_a_key() {
-    let user = User::new("deploy", "root");
-    let probe = probe_of(&user);
-    let seen = |status, text| Seen::default().printed(probe, &["deploy"], status, text);
-    for (seen, expected) in [
-        (seen(0, ""), "in sync"),
-        (seen(0, "missing"), "differs: missing"),
-        (
-            seen(0, "not in group sudo\nno key to log in with"),
-            "differs: not in group sudo, no key to log in with",
-        ),
-        (
-            seen(1, ""),
-            "unreadable: user deploy: the user database could not be read: ",
-        ),
-        (
-            Seen::default(),
-            "unreadable: a script's output: was not read on this host",
-        ),
-    ] {
-        assert_eq!(state(&user, &seen), expected);
-    }
-    assert_eq!(
-        ops(&user, &seen(0, "missing")),
-        "make deploy a sudo user with a key: sh … deploy root"
-    );
 }
 
 #[test]
