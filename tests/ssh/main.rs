@@ -1,10 +1,10 @@
 //! The `ssh` room against a real SSH server, in this process, over loopback TCP.
 //!
 //! - `server`: the server, and what it saw
-//! - `agent`: a small SSH agent
+//! - `agent`: a small SSH agent; `sshd`: a real sshd; `relay`: what lies in between
 //! - `config`: the operator's own configuration; `config_openssh`: our reader of it against
 //!   OpenSSH
-//! - `host_keys`, `login`, `commands`: what is shown
+//! - `way`, `jump`, `sessions`: how a server is reached
 //! - `host_keys`, `certificates`: who the server is; `login`, `passwords`, `openssh`: who we
 //!   are, the last with keys and agents of OpenSSH's own making; `proposal`: what we speak;
 //!   `commands`: what runs then
@@ -21,8 +21,13 @@ mod commands;
 mod config;
 mod config_openssh;
 mod host_keys;
+mod jump;
 mod login;
 mod openssh;
 mod passwords;
 mod proposal;
+mod relay;
 mod server;
+mod sessions;
+mod sshd;
+mod way;
