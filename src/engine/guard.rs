@@ -4,13 +4,12 @@
 
 use std::time::Duration;
 
-use super::login::{Login, login};
+use super::login::Entrance;
 use super::remote::{Remote, failure, lost};
 use super::{Events, Settings};
 use crate::event::{Event, Failure};
 use crate::shell::{Cmd, Script};
-use crate::site::Host;
-use crate::ssh::Dialer;
+use crate::ssh::{Done, Input};
 
 const ARM: Script = Script(include_str!("sh/guard-arm.sh"));
 const DISARM: Script = Script(include_str!("sh/guard-disarm.sh"));
@@ -40,12 +39,7 @@ pub(super) async fn arm(
     let name = format!("{}-{step}", settings.site.name);
     let cmd = Cmd::script(ARM, [name.clone(), seconds.to_string()]);
     let done = remote
-        .run(
-            step,
-            &cmd,
-            crate::ssh::Input::Empty,
-            Duration::from_secs(60),
-        )
+        .run(step, &cmd, Input::Empty, Duration::from_secs(60))
         .await
         .map_err(|e| lost(&e))?;
     if !done.status.success() {
@@ -79,52 +73,35 @@ impl Guard {
     ///
     /// # Errors
     /// If no new connection came about in time: then the server has put the old state back.
-    pub(super) async fn prove(
+    pub(super) async fn prove<'a>(
         self,
         settings: &Settings,
-        host: &Host,
-        dialer: &Dialer,
         events: &Events,
+        entrance: impl Fn() -> Entrance<'a>,
     ) -> Result<(Remote, usize), Lapsed> {
         let limit = Duration::from_secs(settings.site.firewall.guard_seconds);
-        let again = tokio::time::timeout(limit, login(settings, host, dialer, events)).await;
-        let (login, in_time) = match again {
-            Ok(Ok(login)) => (login, true),
+        let again = tokio::time::timeout(limit, self.disarm(entrance())).await;
+        let (ended, in_time) = match again {
+            Ok(Ok(ended)) => (ended, true),
             Ok(Err(_)) | Err(_) => {
                 // It fires by itself; then the old way in is open again.
                 tokio::time::sleep(limit).await;
-                match login(settings, host, dialer, events).await {
-                    Ok(login) => (login, false),
-                    Err(e) => return Err(Lapsed::Failed(lost(&e))),
-                }
+                let ended = self.disarm(entrance()).await.map_err(Lapsed::Failed)?;
+                (ended, false)
             }
         };
-        let Login {
-            session,
-            user,
-            attempts,
-        } = login;
-        let remote = Remote {
-            session: std::sync::Arc::new(session),
-            user,
-            host: host.name.to_string(),
-            events: events.clone(),
-        };
-        let done = remote
-            .script(DISARM, &[&self.name])
-            .await
-            .map_err(|e| Lapsed::Failed(lost(&e)))?;
+        let (remote, connections, done) = ended;
         let said = String::from_utf8_lossy(&done.stdout).trim().to_owned();
         if in_time && said == "provision:disarmed" {
             let (host, step) = (remote.host.clone(), self.step.clone());
             events.send(Event::GuardDisarmed { host, step });
-            return Ok((remote, attempts));
+            return Ok((remote, connections));
         }
         let mut rolled = failure(
             "guard",
             "no new SSH connection came about after the change, so the server put its old \
              firewall back",
-            &String::from_utf8_lossy(&done.stderr),
+            &events.masked(&String::from_utf8_lossy(&done.stderr)),
         );
         rolled.next = Some(
             "look at ssh port and firewall options in site.toml: what was applied lets no new \
@@ -132,5 +109,17 @@ impl Guard {
                 .to_owned(),
         );
         Err(Lapsed::RolledBack(rolled))
+    }
+
+    async fn disarm(&self, mut entrance: Entrance<'_>) -> Result<(Remote, usize, Done), Failure> {
+        loop {
+            let remote = entrance.next().await?;
+            let done = remote.script(DISARM, &[&self.name]).await;
+            let done = done.map_err(|e| lost(&e))?;
+            match remote.root.refusal() {
+                Some(refusal) => entrance.turned_away(&remote, refusal.failure)?,
+                None => return Ok((remote, entrance.connections(), done)),
+            }
+        }
     }
 }

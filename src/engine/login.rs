@@ -1,20 +1,17 @@
 //! Logs in to a host: as the sudo user, or as the bootstrap user where that one isn't let
-//! in yet.
+//! in yet or can't be root.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::refusal::together;
+use super::remote::{Remote, lost, ms};
+use super::root::Roots;
 use super::{Events, Settings};
-use crate::event::Event;
+use crate::event::{Event, Failure};
 use crate::site::{Host, Site};
 use crate::ssh::{self, Address, Dialer, Identity, Patience, Session, Target, Trust, Via};
-
-/// A session and the user that it belongs to.
-pub(super) struct Login {
-    pub session: Session,
-    pub user: String,
-    /// Connections it took.
-    pub attempts: usize,
-}
 
 /// How a user is logged in on a host.
 pub fn target(site: &Site, host: &Host, user: &str) -> Target {
@@ -42,38 +39,111 @@ pub fn target(site: &Site, host: &Host, user: &str) -> Target {
     }
 }
 
-/// Logs in.
+/// The ways into a host, one user after the other.
 ///
-/// # Errors
-/// The sudo user's failure; if that was refused, the bootstrap user's.
-pub(super) async fn login(
-    settings: &Settings,
-    host: &Host,
-    dialer: &Dialer,
-    events: &Events,
-) -> Result<Login, ssh::Error> {
-    let ssh = &settings.site.ssh;
-    let user = ssh.user.as_str();
-    match attempt(settings, host, user, dialer, events).await {
-        Ok(session) => Ok(Login {
-            session,
-            user: user.to_owned(),
-            attempts: 1,
-        }),
-        Err(refused) if refused.is_auth() && ssh.bootstrap != ssh.user => {
-            let user = ssh.bootstrap.as_str();
-            match attempt(settings, host, user, dialer, events).await {
-                Ok(session) => Ok(Login {
-                    session,
-                    user: user.to_owned(),
-                    attempts: 2,
-                }),
-                // If neither is let in, the user that should be there is the news.
-                Err(both) if both.is_auth() => Err(refused),
-                Err(other) => Err(other),
+/// A user who is let in but can't be root is no way in. That shows with the first command, so
+/// whoever sends it says so to [`Entrance::turned_away`] and asks for the next one.
+pub(super) struct Entrance<'a> {
+    settings: &'a Settings,
+    host: &'a Host,
+    dialer: &'a Dialer,
+    events: &'a Events,
+    roots: &'a Roots,
+    left: VecDeque<String>,
+    tried: Vec<String>,
+    refused: Vec<Failure>,
+}
+
+impl<'a> Entrance<'a> {
+    /// The sudo user first, then the bootstrap user.
+    pub(super) fn new(
+        settings: &'a Settings,
+        host: &'a Host,
+        dialer: &'a Dialer,
+        events: &'a Events,
+        roots: &'a Roots,
+    ) -> Self {
+        let ssh = &settings.site.ssh;
+        let mut left = VecDeque::new();
+        for user in [&ssh.user, &ssh.bootstrap] {
+            let user = roots
+                .instead(host.name.as_str(), user.as_str())
+                .unwrap_or_else(|| user.to_string());
+            if !left.contains(&user) {
+                left.push_back(user);
             }
         }
-        Err(e) => Err(e),
+        Self {
+            settings,
+            host,
+            dialer,
+            events,
+            roots,
+            left,
+            tried: Vec::new(),
+            refused: Vec::new(),
+        }
+    }
+
+    /// Connections it took so far.
+    pub(super) fn connections(&self) -> usize {
+        self.tried.len()
+    }
+
+    /// Logs in as the next user who is let in.
+    ///
+    /// # Errors
+    /// If nobody is left: all who were tried, with what kept each out.
+    pub(super) async fn next(&mut self) -> Result<Remote, Failure> {
+        while let Some(user) = self.left.pop_front() {
+            self.tried.push(user.clone());
+            let (settings, host) = (self.settings, self.host);
+            match attempt(settings, host, &user, self.dialer, self.events).await {
+                Ok(session) => {
+                    let host = host.name.to_string();
+                    return Ok(Remote {
+                        session: Arc::new(session),
+                        root: self.roots.of(&host, &user),
+                        host,
+                        events: self.events.clone(),
+                    });
+                }
+                Err(e) => {
+                    self.refused.push(lost(&e));
+                    // Another user fares no better where the host itself is the matter.
+                    if !e.is_auth() {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(together(std::mem::take(&mut self.refused)))
+    }
+
+    /// The first command failed. Another user may fare better if it wasn't run as root.
+    ///
+    /// # Errors
+    /// The failure itself, if it was.
+    pub(super) fn turned_away(&mut self, remote: &Remote, failure: Failure) -> Result<(), Failure> {
+        let Some(refusal) = remote.root.refusal() else {
+            return Err(failure);
+        };
+        self.refused.push(refusal.failure);
+        let tried = self.tried.last().cloned().unwrap_or_default();
+        if let Some(instead) = refusal.instead
+            && !self.tried.contains(&instead)
+        {
+            let host = self.host.name.to_string();
+            self.roots.keep_instead(&host, &tried, &instead);
+            self.events.send(Event::Waiting {
+                host,
+                step: "login".to_owned(),
+                what: format!("the server wants {instead} to log in rather than {tried}"),
+            });
+            self.left.retain(|user| *user != instead);
+            self.left.push_front(instead);
+        }
+        Ok(())
     }
 }
 
@@ -93,7 +163,7 @@ async fn attempt(
     });
     let start = Instant::now();
     let session = dialer.connect(&target).await?;
-    let ms = super::remote::ms(start);
+    let ms = ms(start);
     events.send(Event::Connected {
         host: name,
         user: user.to_owned(),

@@ -4,6 +4,10 @@
 //! |---|---|
 //! | [`survey`] | connects to all hosts, reads each in one exec, compares; changes nothing |
 //! | [`login`] | logs in, as the bootstrap user where the sudo user isn't there yet |
+//! | [`root`] | ways to be root: as it is, by sudo with or without a password, by doas |
+//! | [`exec`] | one command in one of these ways |
+//! | [`wrap`] | a command as text that every login shell understands the same |
+//! | [`refusal`] | why a user can't be root |
 //! | [`remote`] | runs scripts as root on a host, with masked output |
 //! | [`converge`] | the steps of one host, in order |
 //! | [`act`] | carries out one operation |
@@ -17,22 +21,26 @@
 mod act;
 mod context;
 mod converge;
+mod exec;
 mod gates;
 mod guard;
 mod lock;
 mod login;
 mod proof;
+mod refusal;
 mod remote;
+mod root;
 mod run;
 mod survey;
+mod wrap;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::event::Event;
-use crate::shell::Mask;
+use crate::shell::{Mask, Secret};
 use crate::site::Site;
 
 pub use login::target;
@@ -54,7 +62,7 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Events {
     sender: UnboundedSender<Event>,
-    mask: Arc<Mask>,
+    mask: Arc<RwLock<Mask>>,
 }
 
 impl Events {
@@ -62,7 +70,7 @@ impl Events {
     pub fn new(sender: UnboundedSender<Event>, mask: Mask) -> Self {
         Self {
             sender,
-            mask: Arc::new(mask),
+            mask: Arc::new(RwLock::new(mask)),
         }
     }
 
@@ -72,7 +80,14 @@ impl Events {
     }
 
     fn masked(&self, text: &str) -> String {
-        self.mask.apply(text)
+        let mask = self.mask.read().unwrap_or_else(PoisonError::into_inner);
+        mask.apply(text)
+    }
+
+    /// Masks a password that was answered in all that comes, here and in all clones.
+    pub fn hide(&self, password: &Secret) {
+        let mut mask = self.mask.write().unwrap_or_else(PoisonError::into_inner);
+        mask.hide(password);
     }
 }
 
