@@ -4,8 +4,8 @@
 //! A password must reach neither a shell nor the command. sudo doesn't read it where it isn't
 //! needed (NOPASSWD, a ticket that still holds), and reads on where it was wrong. So it is sent
 //! when the prompt is seen and not before, and the command's own input is sent when the command
-//! has said that it runs. A second prompt means that the password was wrong: the command is
-//! given up there, so that sudo counts one failure and takes no input of ours for a guess.
+//! has said that it runs. A second prompt means that the password was wrong: sudo is ended
+//! there, so that it counts one failure and takes no input of ours for a guess.
 
 use std::future::Future;
 use std::io;
@@ -13,7 +13,7 @@ use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Sender, UnboundedSender, channel, unbounded_channel};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::root::Way;
 use super::wrap::{self, Mark, Marks};
@@ -23,6 +23,9 @@ use crate::ssh::{self, Done, Exec, Input, Session, Status};
 /// How long sudo may take until it asks, fails or begins; PAM waits two seconds after a wrong
 /// password, and asks a directory server for the user.
 const PATIENCE: Duration = Duration::from_secs(45);
+
+/// How long ending sudo may take.
+const KILLED: Duration = Duration::from_secs(10);
 
 /// What a command gets, and who listens.
 pub(super) struct Request {
@@ -100,7 +103,15 @@ pub(super) async fn exec(
             tokio::select! {
                 biased;
                 Some(line) = heard.recv() => match ear.hear(line) {
-                    Heard::Prompt if asked => return Ok(Came::WrongPassword),
+                    Heard::Prompt if asked => {
+                        // The end of its input, or a signal that it handles, would be one more
+                        // failure to pam_faillock(8); sudo-rs 0.2 even tries an empty password.
+                        if let Some(process) = ear.process {
+                            // Fails where it has ended by itself: all the better.
+                            let _gone = timeout(KILLED, session.exec(kill(process))).await;
+                        }
+                        return Ok(Came::WrongPassword);
+                    }
                     Heard::Prompt => {
                         asked = true;
                         if let (Some((stdin, _)), Some(password)) = (&gate, password) {
@@ -144,17 +155,26 @@ fn judge(done: Done, way: &Way, marks: &Marks) -> Came {
         None => Came::NoShell(done),
         Some(stdout) => {
             let stderr = wrap::after(&done.stderr, &marks.shell).unwrap_or(&done.stderr);
-            let said = String::from_utf8_lossy(stderr);
-            let said: String = said
-                .split_inclusive('\n')
-                .filter(|line| marks.of(line.trim_end()).is_none())
-                .collect();
+            // What came before the prompt is sudo's lecture.
+            let stderr = match way {
+                Way::SudoWith(_) => wrap::after_last(past_process(stderr, marks), &marks.prompt),
+                Way::Root | Way::Sudo | Way::Doas => stderr,
+            };
             Came::NotRoot(Done {
                 stdout: stdout.to_vec(),
-                stderr: said.into_bytes(),
+                stderr: stderr.to_vec(),
                 status: done.status,
             })
         }
+    }
+}
+
+/// What follows the line that names the process.
+fn past_process<'a>(stderr: &'a [u8], marks: &Marks) -> &'a [u8] {
+    let end = stderr.iter().position(|byte| *byte == b'\n');
+    match end {
+        Some(end) if stderr.starts_with(marks.process.as_bytes()) => &stderr[end + 1..],
+        _ => stderr,
     }
 }
 
@@ -165,6 +185,11 @@ pub(super) fn unsaid(why: &str) -> Done {
         stdout: Vec::new(),
         stderr: why.as_bytes().to_vec(),
     }
+}
+
+/// Ends a process of the user's. sudo is one (its real user id) until it has authenticated.
+fn kill(process: u32) -> Exec {
+    Exec::new(format!("exec /bin/sh -c 'kill -KILL {process}'"))
 }
 
 async fn poured(pouring: &mut Option<Pin<Box<dyn Future<Output = ()> + Send>>>) {
@@ -210,6 +235,8 @@ struct Ear<'a> {
     begins: Mark,
     shell: bool,
     open: bool,
+    /// The process that becomes sudo.
+    process: Option<u32>,
 }
 
 impl<'a> Ear<'a> {
@@ -222,6 +249,7 @@ impl<'a> Ear<'a> {
             },
             shell: false,
             open: false,
+            process: None,
         }
     }
 
@@ -235,6 +263,12 @@ impl<'a> Ear<'a> {
             None if self.open => Heard::Line(line),
             // A shell that traces what it does shows the prompt's mark too, but before.
             Some(Mark::Prompt) if self.shell && !self.open => Heard::Prompt,
+            None if self.shell => {
+                if let Some((_, process)) = line.split_once(&self.marks.process) {
+                    self.process = process.parse().ok();
+                }
+                Heard::Nothing
+            }
             Some(Mark::Shell) => {
                 self.shell = true;
                 Heard::Nothing
@@ -317,6 +351,18 @@ mod tests {
     }
 
     #[test]
+    fn the_process_that_asks_is_known_when_it_does() {
+        let marks = Marks::from_nonce("n");
+        let way = Way::SudoWith(Secret::new("secret"));
+        let mut ear = Ear::new(&way, &marks);
+        for line in ["provision:n:shell", "provision:n:process 812"] {
+            assert_eq!(ear.hear(line.to_owned()), Heard::Nothing);
+        }
+        let prompt = ear.hear("[sudo: provision:n:password".to_owned());
+        assert_eq!((prompt, ear.process), (Heard::Prompt, Some(812)));
+    }
+
+    #[test]
     fn only_the_commands_own_output_is_kept() {
         let marks = Marks::from_nonce("n");
         let printed = done(
@@ -337,7 +383,7 @@ mod tests {
         let marks = Marks::from_nonce("n");
         let printed = done(
             "rc\nprovision:n:shell\n",
-            "tty?\nprovision:n:shell\nprovision:n:password\nbob is not in the sudoers file.\n",
+            "tty?\nprovision:n:shell\nBe careful.\nprovision:n:password\nbob is not in the sudoers file.\n",
         );
         match judge(printed, &Way::SudoWith(Secret::new("secret")), &marks) {
             Came::NotRoot(done) => {

@@ -194,8 +194,9 @@ pub(super) fn no_shell(user: &str, host: &str, done: &Done, printed: &str) -> Re
         format!("give {user} an unrestricted login shell on {host}")
     } else {
         format!(
-            "see what `ssh {user}@{host} /bin/true` prints: a forced command (command= in \
-             authorized_keys, ForceCommand), or an `exit` in a file that the shell reads first"
+            "see what `ssh {user}@{host} echo here` prints: there may be a forced command \
+             (command= in authorized_keys, ForceCommand), a login shell such as /bin/false, or an \
+             `exit` in a file that the shell reads first"
         )
     };
     Refusal {

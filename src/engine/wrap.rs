@@ -20,6 +20,8 @@ pub(super) struct Marks {
     pub ready: String,
     /// sudo's prompt.
     pub prompt: String,
+    /// Stands before the number of the process that becomes sudo.
+    pub process: String,
 }
 
 impl Marks {
@@ -39,6 +41,7 @@ impl Marks {
             shell: format!("provision:{nonce}:shell"),
             ready: format!("provision:{nonce}:ready"),
             prompt: format!("provision:{nonce}:password"),
+            process: format!("provision:{nonce}:process "),
         }
     }
 
@@ -82,6 +85,15 @@ pub(super) fn after<'a>(output: &'a [u8], mark: &str) -> Option<&'a [u8]> {
     Some(&output[at + line.len()..])
 }
 
+/// What follows a mark where it stands last, or all of it.
+pub(super) fn after_last<'a>(output: &'a [u8], mark: &str) -> &'a [u8] {
+    let mut rest = output;
+    while let Some(after) = after(rest, mark) {
+        rest = after;
+    }
+    rest
+}
+
 /// The text that runs a command as root, for any login shell.
 ///
 /// SSH_CONNECTION is handed on under another name, since sudo drops it. sudo itself speaks
@@ -100,6 +112,12 @@ pub(super) fn as_root(way: &Way, cmd: &Cmd, marks: &Marks) -> String {
         Way::SudoWith(_) => "sudo -S -p ",
         Way::Doas => "doas -n",
     };
+    if matches!(way, Way::SudoWith(_)) {
+        script
+            .text("echo \"")
+            .text(&marks.process)
+            .text("$$\" >&2;");
+    }
     script.text("l=${LC_ALL-};LC_ALL=C;export LC_ALL;exec ");
     script.text(become_root);
     if matches!(way, Way::SudoWith(_)) {
