@@ -37,7 +37,12 @@ impl Drop for Secret {
 
 /// Replaces known secret values in remote output before it becomes an event.
 #[derive(Clone, Debug, Default)]
-pub struct Mask(Vec<Secret>);
+pub struct Mask {
+    /// Hidden wherever they stand, the longest first.
+    parts: Vec<Secret>,
+    /// Hidden where they are all of a line.
+    lines: Vec<Secret>,
+}
 
 impl Mask {
     /// Values shorter than this are not masked: they would blank out ordinary words.
@@ -45,24 +50,54 @@ impl Mask {
 
     /// A mask for these values, and for each line of those that span several.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
-        let mut parts: Vec<Secret> = Vec::new();
+        let mut mask = Self::default();
         for secret in secrets {
-            for line in secret.reveal().lines().chain([secret.reveal()]) {
-                if line.len() >= Self::SHORTEST && !parts.iter().any(|p| p.reveal() == line) {
-                    parts.push(Secret::new(line));
-                }
+            mask.add(secret);
+        }
+        mask
+    }
+
+    fn add(&mut self, secret: &Secret) {
+        let parts = &mut self.parts;
+        for line in secret.reveal().lines().chain([secret.reveal()]) {
+            if line.len() >= Self::SHORTEST && !parts.iter().any(|p| p.reveal() == line) {
+                parts.push(Secret::new(line));
             }
         }
         // Longest first, so that a secret that contains another is hidden whole.
         parts.sort_by_key(|p| std::cmp::Reverse(p.reveal().len()));
-        Self(parts)
+    }
+
+    /// Hides a password from now on. A short one is hidden where it is all of a line, as when a
+    /// terminal or a program shows what was typed: elsewhere it may be an ordinary word, and
+    /// blanking that out would tell what it is.
+    pub fn hide(&mut self, password: &Secret) {
+        self.add(password);
+        let value = password.reveal().trim();
+        let short = !value.is_empty() && value.len() < Self::SHORTEST;
+        if short && !self.lines.iter().any(|line| line.reveal() == value) {
+            self.lines.push(Secret::new(value));
+        }
     }
 
     /// `text` with every known value replaced by `***`.
     pub fn apply(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, secret| {
+        let masked = self.parts.iter().fold(text.to_owned(), |text, secret| {
             text.replace(secret.reveal(), "***")
-        })
+        });
+        if self.lines.is_empty() {
+            return masked;
+        }
+        masked
+            .split_inclusive('\n')
+            .map(|line| {
+                let word = line.trim();
+                match self.lines.iter().any(|short| short.reveal() == word) {
+                    true => line.replace(word, "***"),
+                    false => line.to_owned(),
+                }
+            })
+            .collect()
     }
 }
 
@@ -210,6 +245,17 @@ mod tests {
             Secret::new("first\nsecond"),
         ]);
         assert_eq!(mask.apply("no topsecret, second"), "no ***, ***");
+    }
+
+    #[test]
+    fn a_typed_password_is_hidden_a_short_one_where_it_is_all_of_a_line() {
+        let mut mask = Mask::default();
+        mask.hide(&Secret::new("hunter2"));
+        mask.hide(&Secret::new("no"));
+        assert_eq!(
+            mask.apply("no, hunter2 it is\n no\r\nnot\n"),
+            "no, *** it is\n ***\r\nnot\n"
+        );
     }
 
     #[test]

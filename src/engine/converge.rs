@@ -9,7 +9,9 @@ use super::act::act;
 use super::gates::{Ended, Gates};
 use super::guard::{self, Guard, Lapsed};
 use super::lock::{self, Lock};
+use super::login::Entrance;
 use super::remote::{Remote, failure, ms, unreadable};
+use super::root::Roots;
 use super::survey::{gather, read};
 use crate::event::{Event, Failure, Outcome, State};
 use crate::plan::{HostPlan, StepPlan};
@@ -37,6 +39,7 @@ pub(super) struct Tally {
 pub(super) struct Work {
     pub settings: Settings,
     pub dialer: Dialer,
+    pub roots: Roots,
     pub gates: Arc<Gates>,
     /// Whether anything was changed on any host.
     pub changed: Arc<AtomicBool>,
@@ -296,10 +299,9 @@ impl Host<'_> {
     async fn disarm(&mut self, guard: Guard) -> Result<(), Stop> {
         let work = self.work;
         let events = self.remote.events.clone();
-        match guard
-            .prove(&work.settings, &self.plan.host, &work.dialer, &events)
-            .await
-        {
+        let host = &self.plan.host;
+        let entrance = || Entrance::new(&work.settings, host, &work.dialer, &events, &work.roots);
+        match guard.prove(&work.settings, &events, entrance).await {
             Ok((_new, attempts)) => {
                 self.tally.connections += attempts;
                 Ok(())

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use super::login::{Login, login};
+use super::login::Entrance;
 use super::remote::{Remote, failure, lost};
 use super::{Events, Settings};
 use crate::event::{Event, Failure};
 use crate::shell::{Cmd, Script};
-use crate::site::Host;
-use crate::ssh::Dialer;
+use crate::ssh::{Done, Input};
 
 const ARM: Script = Script(include_str!("sh/guard-arm.sh"));
 const RESTORE: &str = include_str!("sh/guard-restore.sh");
@@ -36,6 +35,20 @@ pub(super) struct Guard {
     fires: Instant,
 }
 
+/// Why a new connection doesn't count.
+enum Shut {
+    /// None came about.
+    Out(Failure),
+    /// Another user came in.
+    Other(String),
+}
+
+impl From<Failure> for Shut {
+    fn from(failure: Failure) -> Self {
+        Self::Out(failure)
+    }
+}
+
 /// How a guard ended that was not disarmed.
 pub(super) enum Lapsed {
     /// The old state is back.
@@ -57,12 +70,7 @@ pub(super) async fn arm(
         [&name, &seconds.to_string(), RESTORE, "/"].map(str::to_owned),
     );
     let done = remote
-        .run(
-            step,
-            &cmd,
-            crate::ssh::Input::Empty,
-            Duration::from_secs(60),
-        )
+        .run(step, &cmd, Input::Empty, Duration::from_secs(60))
         .await
         .map_err(|e| lost(&e))?;
     if !done.status.success() {
@@ -98,49 +106,36 @@ impl Guard {
     ///
     /// # Errors
     /// If no new connection came about in time: then the server has put the old state back.
-    pub(super) async fn prove(
+    pub(super) async fn prove<'a>(
         self,
         settings: &Settings,
-        host: &Host,
-        dialer: &Dialer,
         events: &Events,
+        entrance: impl Fn() -> Entrance<'a>,
     ) -> Result<(Remote, usize), Lapsed> {
-        let again = self.come_in(settings, host, dialer, events).await;
-        let (login, why) = match again {
-            Ok(login) => (login, None),
+        let user = settings.site.ssh.user.as_str();
+        let (ended, why) = match self.come_in(user, &entrance).await {
+            Ok(ended) => (ended, None),
             Err(why) => {
                 // It fires by itself; then the old way in is open again.
                 sleep_until(self.fires + RESTORED).await;
                 let end = Instant::now() + AFTERWARDS;
                 loop {
-                    match login(settings, host, dialer, events).await {
-                        Ok(login) => break (login, Some(why)),
-                        Err(e) if Instant::now() >= end => return Err(Lapsed::Failed(e.failure())),
+                    match self.disarm(entrance(), None).await {
+                        Ok(ended) => break (ended, Some(why)),
+                        Err(Shut::Out(failure)) if Instant::now() >= end => {
+                            return Err(Lapsed::Failed(failure));
+                        }
                         Err(_) => sleep(PAUSE).await,
                     }
                 }
             }
         };
-        let Login {
-            session,
-            user,
-            attempts,
-        } = login;
-        let remote = Remote {
-            session: std::sync::Arc::new(session),
-            user,
-            host: host.name.to_string(),
-            events: events.clone(),
-        };
-        let done = remote
-            .script(DISARM, &[&self.name])
-            .await
-            .map_err(|e| Lapsed::Failed(lost(&e)))?;
+        let (remote, connections, done) = ended;
         let said = String::from_utf8_lossy(&done.stdout).trim().to_owned();
         if why.is_none() && said == "provision:disarmed" {
             let (host, step) = (remote.host.clone(), self.step.clone());
             events.send(Event::GuardDisarmed { host, step });
-            return Ok((remote, attempts));
+            return Ok((remote, connections));
         }
         let why = why.unwrap_or_else(|| "it came too late".to_owned());
         let mut rolled = failure(
@@ -149,7 +144,7 @@ impl Guard {
                 "the change was not proven by a new SSH connection ({why}), so the server put its \
                  old firewall and sshd's old configuration back"
             ),
-            &String::from_utf8_lossy(&done.stderr),
+            &events.masked(&String::from_utf8_lossy(&done.stderr)),
         );
         rolled.next = Some(
             "look at the ssh and firewall options in site.toml, and at what else /etc/ssh says on \
@@ -159,31 +154,52 @@ impl Guard {
         Err(Lapsed::RolledBack(rolled))
     }
 
-    /// A new connection, or why none came about in time.
-    async fn come_in(
+    /// Disarms over a new connection, or why none came about in time.
+    async fn come_in<'a>(
         &self,
-        settings: &Settings,
-        host: &Host,
-        dialer: &Dialer,
-        events: &Events,
-    ) -> Result<Login, String> {
-        let user = settings.site.ssh.user.as_str();
+        user: &str,
+        entrance: &impl Fn() -> Entrance<'a>,
+    ) -> Result<(Remote, usize, Done), String> {
+        // Whoever let us in at first may be shut out next: `bootstrap` ends with a sudo user
+        // who comes in.
+        let only = Some(user).filter(|_| self.step == "bootstrap");
         loop {
-            let why = match timeout_at(self.fires, login(settings, host, dialer, events)).await {
-                // Whoever let us in at first may be shut out next: `bootstrap` ends with a sudo
-                // user who comes in.
-                Ok(Ok(login)) if self.step != "bootstrap" || login.user == user => {
-                    return Ok(login);
+            let why = match timeout_at(self.fires, self.disarm(entrance(), only)).await {
+                Ok(Ok(ended)) => return Ok(ended),
+                Ok(Err(Shut::Other(other))) => {
+                    return Err(format!("{other} came in, {user} did not"));
                 }
-                Ok(Ok(login)) => return Err(format!("{} came in, {user} did not", login.user)),
-                Ok(Err(e)) if e.is_auth() => return Err(e.failure().what),
-                Ok(Err(e)) => e.failure().what,
+                Ok(Err(Shut::Out(failure))) if failure.stage == "authenticate" => {
+                    return Err(failure.what);
+                }
+                Ok(Err(Shut::Out(failure))) => failure.what,
                 Err(_) => return Err("no answer".to_owned()),
             };
             if Instant::now() + PAUSE >= self.fires {
                 return Err(why);
             }
             sleep(PAUSE).await;
+        }
+    }
+
+    /// Disarms over a new connection, as whoever comes in, or as one user only.
+    async fn disarm(
+        &self,
+        mut entrance: Entrance<'_>,
+        only: Option<&str>,
+    ) -> Result<(Remote, usize, Done), Shut> {
+        loop {
+            let remote = entrance.next().await?;
+            let user = &remote.session.target().user;
+            if only.is_some_and(|only| only != user) {
+                return Err(Shut::Other(user.clone()));
+            }
+            let done = remote.script(DISARM, &[&self.name]).await;
+            let done = done.map_err(|e| lost(&e))?;
+            match remote.root.refusal() {
+                Some(refusal) => entrance.turned_away(&remote, refusal.failure)?,
+                None => return Ok((remote, entrance.connections(), done)),
+            }
         }
     }
 }

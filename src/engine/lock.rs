@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::remote::{Remote, failure};
 use crate::event::Failure;
 use crate::shell::{Cmd, Script};
-use crate::ssh::{self, Done, Exec, Input};
+use crate::ssh::{self, Done, Input};
 
 const LOCK: Script = Script(include_str!("sh/lock.sh"));
 
@@ -34,12 +34,10 @@ pub(super) enum Refused {
 pub(super) async fn lock(remote: &Remote, owner: &str, receipt: &str) -> Result<Lock, Refused> {
     let (stdin, input) = channel(1);
     let (lines, mut said) = unbounded_channel();
-    let mut exec = Exec::new(remote.as_root(&Cmd::script(LOCK, [owner, receipt])));
-    exec.input = Input::Stream(input);
-    exec.lines = Some(lines);
-    let session = std::sync::Arc::clone(&remote.session);
-    let running = tokio::spawn(async move { session.exec(exec).await });
-    // A login shell may print something of its own first.
+    let cmd = Cmd::script(LOCK, [owner, receipt]);
+    let input = Input::Stream(input);
+    let host = remote.clone();
+    let running = tokio::spawn(async move { host.exec(&cmd, input, Some(lines), None).await });
     let answer = async {
         let mut other = Vec::new();
         while let Some(line) = said.recv().await {

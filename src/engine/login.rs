@@ -1,86 +1,142 @@
 //! Logs in to a host: as the sudo user, or as the bootstrap user where that one isn't let
-//! in yet.
+//! in yet or can't be root.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::remote::{failure, lost};
+use super::refusal::together;
+use super::remote::{Remote, failure, lost, ms};
+use super::root::Roots;
 use super::{Events, RouteError, Settings};
 use crate::event::{Event, Failure};
 use crate::site::Host;
 use crate::ssh::{self, Dialer, Session};
 
-/// A session and the user that it belongs to.
-pub(super) struct Login {
-    pub session: Session,
-    pub user: String,
-    /// Connections it took.
-    pub attempts: usize,
-}
-
-/// Why nobody could log in.
-pub(super) enum Denied {
+/// Why a user couldn't be logged in.
+enum Denied {
     /// There is no way there.
     Way(RouteError),
     /// The connection or the login failed.
     Ssh(ssh::Error),
 }
 
-impl Denied {
-    /// Whether another user may fare better.
-    pub(super) fn is_auth(&self) -> bool {
-        matches!(self, Self::Ssh(error) if error.is_auth())
-    }
-
-    /// As it is reported.
-    pub(super) fn failure(&self) -> Failure {
-        match self {
-            Self::Ssh(error) => lost(error),
-            Self::Way(error) => {
-                let mut failure = failure("resolve", error.to_string(), "");
-                failure.next = Some(error.next());
-                failure
-            }
-        }
-    }
+/// The ways into a host, one user after the other.
+///
+/// A user who is let in but can't be root is no way in. That shows with the first command, so
+/// whoever sends it says so to [`Entrance::turned_away`] and asks for the next one.
+pub(super) struct Entrance<'a> {
+    settings: &'a Settings,
+    host: &'a Host,
+    dialer: &'a Dialer,
+    events: &'a Events,
+    roots: &'a Roots,
+    left: VecDeque<String>,
+    /// Whether the bootstrap user is still to come, after those that are left.
+    bootstrap: bool,
+    tried: Vec<String>,
+    refused: Vec<Failure>,
 }
 
-/// Logs in.
-///
-/// # Errors
-/// The sudo user's failure; if that was refused, the bootstrap user's.
-pub(super) async fn login(
-    settings: &Settings,
-    host: &Host,
-    dialer: &Dialer,
-    events: &Events,
-) -> Result<Login, Denied> {
-    let ssh = &settings.site.ssh;
-    let user = ssh.user.as_str();
-    match attempt(settings, host, user, dialer, events).await {
-        Ok(session) => Ok(Login {
-            session,
-            user: user.to_owned(),
-            attempts: 1,
-        }),
-        Err(refused) if refused.is_auth() => {
-            let bootstrap = settings.routes.bootstrap_user(host).await;
-            let bootstrap = bootstrap.map_err(Denied::Way)?;
-            if bootstrap == user {
-                return Err(refused);
-            }
-            let user = bootstrap.as_str();
-            match attempt(settings, host, user, dialer, events).await {
-                Ok(session) => Ok(Login {
-                    session,
-                    user: user.to_owned(),
-                    attempts: 2,
-                }),
-                // If neither is let in, the user that should be there is the news.
-                Err(both) if both.is_auth() => Err(refused),
-                Err(other) => Err(other),
+impl<'a> Entrance<'a> {
+    /// The sudo user first, then the bootstrap user.
+    pub(super) fn new(
+        settings: &'a Settings,
+        host: &'a Host,
+        dialer: &'a Dialer,
+        events: &'a Events,
+        roots: &'a Roots,
+    ) -> Self {
+        let user = settings.site.ssh.user.to_string();
+        let user = roots.instead(host.name.as_str(), &user).unwrap_or(user);
+        Self {
+            settings,
+            host,
+            dialer,
+            events,
+            roots,
+            left: VecDeque::from([user]),
+            bootstrap: true,
+            tried: Vec::new(),
+            refused: Vec::new(),
+        }
+    }
+
+    /// Connections it took so far.
+    pub(super) fn connections(&self) -> usize {
+        self.tried.len()
+    }
+
+    /// Logs in as the next user who is let in.
+    ///
+    /// # Errors
+    /// If nobody is left: all who were tried, with what kept each out.
+    pub(super) async fn next(&mut self) -> Result<Remote, Failure> {
+        while let Some(user) = self.who().await? {
+            self.tried.push(user.clone());
+            let (settings, host) = (self.settings, self.host);
+            match attempt(settings, host, &user, self.dialer, self.events).await {
+                Ok(session) => {
+                    let host = host.name.to_string();
+                    return Ok(Remote {
+                        session: Arc::new(session),
+                        root: self.roots.of(&host, &user),
+                        host,
+                        events: self.events.clone(),
+                    });
+                }
+                Err(Denied::Way(error)) => return Err(no_way(&error)),
+                Err(Denied::Ssh(error)) => {
+                    self.refused.push(lost(&error));
+                    // Another user fares no better where the host itself is the matter.
+                    if !error.is_auth() {
+                        break;
+                    }
+                }
             }
         }
-        Err(e) => Err(e),
+        Err(together(std::mem::take(&mut self.refused)))
+    }
+
+    /// Whose turn it is.
+    async fn who(&mut self) -> Result<Option<String>, Failure> {
+        if let Some(user) = self.left.pop_front() {
+            return Ok(Some(user));
+        }
+        if !std::mem::take(&mut self.bootstrap) {
+            return Ok(None);
+        }
+        let user = self.settings.routes.bootstrap_user(self.host).await;
+        let user = user.map_err(|error| no_way(&error))?;
+        let instead = self.roots.instead(self.host.name.as_str(), &user);
+        let user = instead.unwrap_or(user);
+        Ok(Some(user).filter(|user| !self.tried.contains(user)))
+    }
+
+    /// The first command failed. Another user may fare better if it wasn't run as root.
+    ///
+    /// # Errors
+    /// The failure itself, if it was.
+    pub(super) fn turned_away(&mut self, remote: &Remote, failure: Failure) -> Result<(), Failure> {
+        let Some(refusal) = remote.root.refusal() else {
+            return Err(failure);
+        };
+        self.refused.push(refusal.failure);
+        let tried = self.tried.last().cloned().unwrap_or_default();
+        if let Some(instead) = refusal.instead
+            && !self.tried.contains(&instead)
+        {
+            let host = self.host.name.to_string();
+            self.roots.keep_instead(&host, &tried, &instead);
+            self.events.send(Event::Waiting {
+                host,
+                step: "login".to_owned(),
+                what: format!("the server wants {instead} to log in rather than {tried}"),
+            });
+            self.left.retain(|user| *user != instead);
+            self.left.push_front(instead);
+        }
+        Ok(())
     }
 }
 
@@ -101,11 +157,17 @@ async fn attempt(
     });
     let start = Instant::now();
     let session = dialer.connect(&target).await.map_err(Denied::Ssh)?;
-    let ms = super::remote::ms(start);
+    let ms = ms(start);
     events.send(Event::Connected {
         host: name,
         user: user.to_owned(),
         ms,
     });
     Ok(session)
+}
+
+fn no_way(error: &RouteError) -> Failure {
+    let mut failure = failure("resolve", error.to_string(), "");
+    failure.next = Some(error.next());
+    failure
 }

@@ -5,6 +5,10 @@
 //! | [`survey`] | connects to all hosts, reads each in one exec, compares; changes nothing |
 //! | [`route`] | the way to every host, by site.toml and the operator's SSH configuration |
 //! | [`login`] | logs in, as the bootstrap user where the sudo user isn't there yet |
+//! | [`root`] | ways to be root: as it is, by sudo with or without a password, by doas |
+//! | [`exec`] | one command in one of these ways |
+//! | [`wrap`] | a command as text that every login shell understands the same |
+//! | [`refusal`] | why a user can't be root |
 //! | [`remote`] | runs scripts as root on a host, with masked output |
 //! | [`converge`] | the steps of one host, in order |
 //! | [`act`] | carries out one operation |
@@ -18,23 +22,27 @@
 mod act;
 mod context;
 mod converge;
+mod exec;
 mod gates;
 mod guard;
 mod lock;
 mod login;
 mod proof;
+mod refusal;
 mod remote;
+mod root;
 mod route;
 mod run;
 mod survey;
+mod wrap;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::event::Event;
-use crate::shell::Mask;
+use crate::shell::{Mask, Secret};
 use crate::site::Site;
 
 pub use route::{RouteError, Routes};
@@ -58,7 +66,7 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Events {
     sender: UnboundedSender<Event>,
-    mask: Arc<Mask>,
+    mask: Arc<RwLock<Mask>>,
 }
 
 impl Events {
@@ -66,7 +74,7 @@ impl Events {
     pub fn new(sender: UnboundedSender<Event>, mask: Mask) -> Self {
         Self {
             sender,
-            mask: Arc::new(mask),
+            mask: Arc::new(RwLock::new(mask)),
         }
     }
 
@@ -75,11 +83,15 @@ impl Events {
         let _gone = self.sender.send(event);
     }
 
-    /// Hides a value that has become known only now in all that follows.
-    pub fn hide(&self, _secret: &crate::shell::Secret) {}
-
     fn masked(&self, text: &str) -> String {
-        self.mask.apply(text)
+        let mask = self.mask.read().unwrap_or_else(PoisonError::into_inner);
+        mask.apply(text)
+    }
+
+    /// Masks a password that was answered in all that comes, here and in all clones.
+    pub fn hide(&self, password: &Secret) {
+        let mut mask = self.mask.write().unwrap_or_else(PoisonError::into_inner);
+        mask.hide(password);
     }
 }
 

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::Events;
+use super::exec::Request;
+use super::root::Root;
 use crate::event::{Event, Failure};
 use crate::resource::Unreadable;
 use crate::shell::{Cmd, Script};
-use crate::ssh::{self, Done, Exec, Input, Session, Status};
+use crate::ssh::{self, Done, Input, Session, Status};
 
 /// Lines of output that a failure keeps.
 const TAIL: usize = 20;
@@ -19,44 +21,58 @@ pub(super) fn ms(start: Instant) -> u64 {
     u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
+/// How long reading and short scripts of ours may take.
+const SHORT: Duration = Duration::from_secs(60);
+
 /// A host that we are logged in to.
+#[derive(Clone)]
 pub(super) struct Remote {
     pub session: Arc<Session>,
-    pub user: String,
     pub host: String,
     pub events: Events,
+    /// How the user is root there.
+    pub root: Arc<Root>,
 }
 
 impl Remote {
-    /// The command as root: through sudo without a question, unless we are root.
+    /// Runs a command as root, in the way that is known to work or in the first that does.
     ///
-    /// SSH_CONNECTION is handed on under another name, since sudo drops it.
-    pub(super) fn as_root(&self, cmd: &Cmd) -> String {
-        let sudo = if self.user == "root" { "" } else { "sudo -n " };
-        format!(
-            "{sudo}env PROVISION_SSH_CONNECTION=\"$SSH_CONNECTION\" {}",
-            cmd.to_shell()
-        )
+    /// If the user can't be root, what comes back is what was said instead; `root.refusal()`
+    /// tells why.
+    pub(super) async fn exec(
+        &self,
+        cmd: &Cmd,
+        input: Input,
+        lines: Option<UnboundedSender<String>>,
+        limit: Option<Duration>,
+    ) -> Result<Done, ssh::Error> {
+        let request = Request {
+            input,
+            lines,
+            limit,
+        };
+        let (session, events) = (&self.session, &self.events);
+        self.root.exec(session, events, cmd, request).await
     }
 
     /// Feeds a script to a root shell and gives back what it printed.
     pub(super) async fn feed(&self, script: String) -> Result<Vec<u8>, Failure> {
-        let mut exec = Exec::new(self.as_root(&Cmd::new("sh").arg("-s")));
-        exec.input = Input::Bytes(script.into_bytes());
-        exec.limit = Some(Duration::from_secs(60));
-        let done = self.session.exec(exec).await.map_err(|e| lost(&e))?;
+        let shell = Cmd::new("sh").arg("-s");
+        let input = Input::Bytes(script.into_bytes());
+        let done = self.exec(&shell, input, None, Some(SHORT)).await;
+        let done = done.map_err(|e| lost(&e))?;
+        if let Some(refusal) = self.root.refusal() {
+            return Err(refusal.failure);
+        }
         if done.status.success() {
             return Ok(done.stdout);
         }
         let said = self
             .events
             .masked(String::from_utf8_lossy(&done.stderr).trim());
-        if let Some(failure) = sudo_refused(&self.user, &said) {
-            return Err(failure);
-        }
         Err(failure(
             "read",
-            format!("reading its state ended with {}", code(&done)),
+            format!("reading its state ended with {}", done.status),
             &said,
         ))
     }
@@ -70,10 +86,6 @@ impl Remote {
         limit: Duration,
     ) -> Result<Done, ssh::Error> {
         let (sender, mut lines) = unbounded_channel::<String>();
-        let mut exec = Exec::new(self.as_root(cmd));
-        exec.input = input;
-        exec.limit = Some(limit);
-        exec.lines = Some(sender);
         let forward = async {
             while let Some(line) = lines.recv().await {
                 let line = self.events.masked(&line);
@@ -89,16 +101,15 @@ impl Remote {
                     });
             }
         };
-        let (done, ()) = tokio::join!(self.session.exec(exec), forward);
+        let running = self.exec(cmd, input, Some(sender), Some(limit));
+        let (done, ()) = tokio::join!(running, forward);
         done
     }
 
     /// Runs a short script of ours as root and gives back what it printed.
     pub(super) async fn script(&self, script: Script, args: &[&str]) -> Result<Done, ssh::Error> {
         let cmd = Cmd::script(script, args.iter().copied());
-        let mut exec = Exec::new(self.as_root(&cmd));
-        exec.limit = Some(Duration::from_secs(60));
-        self.session.exec(exec).await
+        self.exec(&cmd, Input::Empty, None, Some(SHORT)).await
     }
 
     /// What a command that failed said, as a failure.
@@ -120,13 +131,6 @@ impl Remote {
                 .to_owned(),
         );
         failure
-    }
-}
-
-fn code(done: &Done) -> String {
-    match &done.status {
-        Status::Code(code) => format!("exit code {code}"),
-        Status::Signal(name) => format!("signal {name}"),
     }
 }
 
@@ -168,24 +172,4 @@ pub(super) fn lost(error: &ssh::Error) -> Failure {
 /// A state that could not be read.
 pub(super) fn unreadable(error: &Unreadable) -> Failure {
     failure("read", error.to_string(), "")
-}
-
-fn sudo_refused(user: &str, said: &str) -> Option<Failure> {
-    let absent = said.contains("sudo: not found") || said.contains("sudo: command not found");
-    if !absent && !said.contains("sudo:") && !said.contains("sudo-rs:") {
-        return None;
-    }
-    let mut failure = failure(
-        "sudo",
-        format!("{user} can't become root without a password"),
-        said,
-    );
-    if absent {
-        failure.what = format!("{user} isn't root, and there is no sudo");
-    }
-    failure.next = Some(format!(
-        "let {user} use sudo without a password (NOPASSWD in /etc/sudoers.d), or set ssh.bootstrap \
-         to a user who can"
-    ));
-    Some(failure)
 }

@@ -67,6 +67,7 @@ pub async fn converge_and_prove(survey: Survey, settings: &Settings, events: &Ev
         hosts,
         plan,
         dialer,
+        roots,
         connections,
         start,
         mut refused,
@@ -76,6 +77,7 @@ pub async fn converge_and_prove(survey: Survey, settings: &Settings, events: &Ev
     let work = Arc::new(Work {
         settings: settings.clone(),
         dialer,
+        roots,
         gates: Arc::new(Gates::new(&plan)),
         changed: Arc::new(AtomicBool::new(false)),
     });

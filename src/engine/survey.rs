@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use super::login::login;
+use super::login::Entrance;
 use super::remote::{Remote, failure, ms, unreadable};
+use super::root::Roots;
 use super::{Events, Settings};
 use crate::event::{Event, Failure, State};
 use crate::plan::{HostPlan, Lookup, Plan};
@@ -25,6 +26,7 @@ pub struct Survey {
     pub(super) hosts: Vec<Surveyed>,
     pub(super) plan: Plan,
     pub(super) dialer: Dialer,
+    pub(super) roots: Roots,
     pub(super) connections: usize,
     /// When it began.
     pub(super) start: Instant,
@@ -72,30 +74,28 @@ impl Survey {
 /// Connects, reads, compares; emits what was seen, host by host as they answer.
 pub async fn survey(plan: Plan, settings: &Settings, dialer: Dialer, events: &Events) -> Survey {
     let start = Instant::now();
+    let roots = Roots::new(Arc::clone(dialer.ask()));
     let mut tasks = JoinSet::new();
     for (at, host) in plan.hosts.iter().enumerate() {
         let gather = gather(host.steps.iter().flat_map(|step| &step.resources));
         let (settings, dialer, events) = (settings.clone(), dialer.clone(), events.clone());
+        let roots = roots.clone();
         let host = host.host.clone();
         tasks.spawn(async move {
             let name = host.name.to_string();
-            let mut connections = 0;
+            let mut entrance = Entrance::new(&settings, &host, &dialer, &events, &roots);
             let state = async {
-                let login = login(&settings, &host, &dialer, &events)
-                    .await
-                    .map_err(|e| e.failure())?;
-                connections = login.attempts;
-                let remote = Remote {
-                    session: Arc::new(login.session),
-                    user: login.user,
-                    host: name.clone(),
-                    events: events.clone(),
-                };
                 let gather = gather.map_err(|e| unreadable(&e))?;
-                let seen = read(&remote, &gather).await?;
-                Ok((remote, seen))
+                loop {
+                    let remote = entrance.next().await?;
+                    match read(&remote, &gather).await {
+                        Ok(seen) => return Ok((remote, seen)),
+                        Err(failure) => entrance.turned_away(&remote, failure)?,
+                    }
+                }
             }
             .await;
+            let connections = entrance.connections();
             (at, Surveyed { host: name, state }, connections)
         });
     }
@@ -126,6 +126,7 @@ pub async fn survey(plan: Plan, settings: &Settings, dialer: Dialer, events: &Ev
         hosts,
         plan,
         dialer,
+        roots,
         connections,
         start,
         refused,

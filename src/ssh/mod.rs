@@ -18,8 +18,8 @@
 mod algorithms;
 mod ask;
 mod authenticate;
-pub mod config;
 mod certificate;
+pub mod config;
 mod connect;
 mod dial;
 mod dialer;
