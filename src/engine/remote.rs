@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::Events;
 use crate::event::{Event, Failure};
@@ -70,27 +70,43 @@ impl Remote {
         limit: Duration,
     ) -> Result<Done, ssh::Error> {
         let (sender, mut lines) = unbounded_channel::<String>();
+        let forward = async {
+            while let Some(line) = lines.recv().await {
+                self.tell(step, &line);
+            }
+        };
+        let (done, ()) = tokio::join!(self.exec(cmd, input, limit, sender), forward);
+        done
+    }
+
+    /// Runs a command as root; its lines, as they come, go to `lines`.
+    pub(super) async fn exec(
+        &self,
+        cmd: &Cmd,
+        input: Input,
+        limit: Duration,
+        lines: UnboundedSender<String>,
+    ) -> Result<Done, ssh::Error> {
         let mut exec = Exec::new(self.as_root(cmd));
         exec.input = input;
         exec.limit = Some(limit);
-        exec.lines = Some(sender);
-        let forward = async {
-            while let Some(line) = lines.recv().await {
-                let line = self.events.masked(&line);
-                let (host, step) = (self.host.clone(), step.to_owned());
-                self.events
-                    .send(match line.strip_prefix("provision:waiting ") {
-                        Some(what) => Event::Waiting {
-                            host,
-                            step,
-                            what: what.to_owned(),
-                        },
-                        None => Event::Output { host, step, line },
-                    });
-            }
-        };
-        let (done, ()) = tokio::join!(self.session.exec(exec), forward);
-        done
+        exec.lines = Some(lines);
+        self.session.exec(exec).await
+    }
+
+    /// A line that a command printed, as an event.
+    pub(super) fn tell(&self, step: &str, line: &str) {
+        let line = self.events.masked(line);
+        let (host, step) = (self.host.clone(), step.to_owned());
+        self.events
+            .send(match line.strip_prefix("provision:waiting ") {
+                Some(what) => Event::Waiting {
+                    host,
+                    step,
+                    what: what.to_owned(),
+                },
+                None => Event::Output { host, step, line },
+            });
     }
 
     /// Runs a short script of ours as root and gives back what it printed.

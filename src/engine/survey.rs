@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use super::link;
 use super::login::login;
 use super::remote::{Remote, failure, lost, ms, unreadable};
 use super::{Events, Settings};
@@ -85,15 +86,22 @@ pub async fn survey(plan: Plan, settings: &Settings, dialer: Dialer, events: &Ev
                     .await
                     .map_err(|e| lost(&e))?;
                 connections = login.attempts;
-                let remote = Remote {
+                let mut remote = Remote {
                     session: Arc::new(login.session),
                     user: login.user,
                     host: name.clone(),
                     events: events.clone(),
                 };
                 let gather = gather.map_err(|e| unreadable(&e))?;
-                let seen = read(&remote, &gather).await?;
-                Ok((remote, seen))
+                let mut seen = read(&remote, &gather).await;
+                if let Err(failure) = &seen
+                    && link::is_broken(&remote.session, failure).await
+                    && let Some(new) = link::renew(&settings, &host, &dialer, &mut remote).await
+                {
+                    connections += new.connections;
+                    seen = read(&remote, &gather).await;
+                }
+                Ok((remote, seen?))
             }
             .await;
             (at, Surveyed { host: name, state }, connections)
