@@ -15,8 +15,8 @@ use super::remote::{Remote, failure, ms, unreadable};
 use super::survey::{gather, read};
 use crate::event::{Event, Failure, Outcome, State};
 use crate::plan::{HostPlan, StepPlan};
-use crate::resource::{Op, Resource};
 use crate::resource::fact::Observed;
+use crate::resource::{Op, Resource};
 use crate::ssh::Dialer;
 
 /// How long a host of a roll-out is given before the next one is changed: more than nginx's
@@ -345,17 +345,17 @@ impl Host<'_> {
                     broke = true;
                     ended = job.follow(&self.remote, &step.name).await;
                 }
-                Ok(JobEnded::Gone) if broke => return Err(Stop::Again),
-                Ok(JobEnded::Gone) => {
-                    let what = format!("could not {}: somebody ended it on the host", op.what);
-                    return Err(failure("change", what, "").into());
-                }
                 Ok(done) => {
                     if let Some(lock) = &self.lock {
                         lock.collected(job.id());
                     }
                     return match done {
                         JobEnded::Badly(failure) => Err(failure.into()),
+                        JobEnded::Gone if broke => Err(Stop::Again),
+                        JobEnded::Gone => {
+                            let what = format!("could not {}: it was killed there", op.what);
+                            Err(failure("change", what, "").into())
+                        }
                         // The guard was disarmed to come back; what is left needs a new one.
                         _ if guarded && guard.is_none() => Err(Stop::Again),
                         _ => Ok(()),

@@ -134,8 +134,19 @@ impl<'a> Job<'a> {
         let mut known = self.shown.clone();
         let shown = &mut self.shown;
         let forward = async {
+            let mut blank = false;
             while let Some(line) = lines.recv().await {
                 if line.starts_with(&mark) {
+                    // The line end before it is not the job's.
+                    blank = false;
+                    continue;
+                }
+                // Nothing is lost where an empty line comes late.
+                if std::mem::take(&mut blank) {
+                    remote.tell(step, "");
+                }
+                if line.is_empty() {
+                    blank = true;
                     continue;
                 }
                 match known.get_mut(&line) {
@@ -183,25 +194,28 @@ impl<'a> Job<'a> {
 fn taken_off(stdout: &mut Vec<u8>, id: &str) -> Option<Option<u32>> {
     let start = format!("provision:{id} ");
     let line = stdout.strip_suffix(b"\n")?;
-    let at = line.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let words = std::str::from_utf8(&line[at..]).ok()?.strip_prefix(&start)?;
-    let (status, open) = match words.strip_suffix(" open") {
-        Some(status) => (status, 1),
-        None => (words, 0),
-    };
-    let end = match status {
+    let at = line.iter().rposition(|byte| *byte == b'\n')?;
+    let end = match std::str::from_utf8(&line[at + 1..])
+        .ok()?
+        .strip_prefix(&start)?
+    {
         "gone" => None,
         code => Some(code.parse().ok()?),
     };
-    stdout.truncate(at.saturating_sub(open));
+    stdout.truncate(at);
     Some(end)
 }
 
 /// Random, not secret: 32 hexadecimal digits.
 pub(super) fn token() -> Result<String, Failure> {
     let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|e| failure("change", format!("this machine has no random numbers: {e}"), ""))?;
+    getrandom::fill(&mut bytes).map_err(|e| {
+        failure(
+            "change",
+            format!("this machine has no random numbers: {e}"),
+            "",
+        )
+    })?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -245,11 +259,12 @@ mod tests {
 
     #[test]
     fn the_mark_is_taken_off_and_the_output_stays_as_it_was() {
-        assert_eq!(off("provision:1f 0\n"), (Some(Some(0)), String::new()));
-        assert_eq!(off("a\nprovision:1f 7\n"), (Some(Some(7)), "a\n".to_owned()));
-        let open = "a\nb\nprovision:1f 100 open\n";
+        assert_eq!(off("\nprovision:1f 0\n"), (Some(Some(0)), String::new()));
+        let whole = "a\n\nprovision:1f 7\n";
+        assert_eq!(off(whole), (Some(Some(7)), "a\n".to_owned()));
+        let open = "a\nb\nprovision:1f 100\n";
         assert_eq!(off(open), (Some(Some(100)), "a\nb".to_owned()));
-        assert_eq!(off("provision:1f gone\n"), (Some(None), String::new()));
+        assert_eq!(off("\nprovision:1f gone\n"), (Some(None), String::new()));
     }
 
     #[test]
@@ -257,12 +272,12 @@ mod tests {
         for text in [
             "",
             "a\n",
-            "provision:1f 0",
-            "provision:1f 0\nmore\n",
-            "provision:2f 0\n",
-            "provision:1f\n",
-            "provision:1f x\n",
-            " provision:1f 0\n",
+            "\nprovision:1f 0",
+            "\nprovision:1f 0\nmore\n",
+            "\nprovision:2f 0\n",
+            "\nprovision:1f\n",
+            "\nprovision:1f x\n",
+            "\n provision:1f 0\n",
         ] {
             assert_eq!(off(text), (None, text.to_owned()));
         }

@@ -172,9 +172,7 @@ pub async fn converge_and_prove(survey: Survey, settings: &Settings, events: &Ev
                 let Some(remote) = remotes.get_mut(host.host.name.as_str()) else {
                     continue;
                 };
-                if let Some(new) =
-                    link::renew(settings, &host.host, &work.dialer, remote).await
-                {
+                if let Some(new) = link::renew(settings, &host.host, &work.dialer, remote).await {
                     summary.connections += new.connections;
                     summary.execs += new.execs;
                 }

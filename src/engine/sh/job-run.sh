@@ -5,8 +5,7 @@ dir=$1 input=$2 turn=$3 limit=$4 what=$5
 shift 5
 ended() {
     [ "$input" = /dev/null ] || rm -f -- "$input"
-    printf '%s\n' "$1" >"$dir/status.new"
-    mv -f -- "$dir/status.new" "$dir/status"
+    printf '%s\n' "$1" >"$dir/status"
     exit
 }
 exec 8>>"$turn"

@@ -5,7 +5,7 @@
 jobs=$1 spool=$2 id=$3 holder=$4 fence=$5 follow=$6 run=$7
 shift 7
 umask 077
-mkdir -p -- "$jobs"
+[ -d "$jobs" ] || mkdir -p -- "$jobs"
 dir=$jobs/$id
 mkdir -- "$dir"
 input=/dev/null
@@ -45,6 +45,5 @@ setsid $scope sh -uc "$run" provision-job "$dir" "$input" "$@" \
     <"$input" >>"$dir/out" 2>>"$dir/err" &
 pid=$!
 trap - EXIT
-printf '%s\n' "$pid" >"$dir/pid.new"
-mv -f -- "$dir/pid.new" "$dir/pid"
-exec sh -uc "$follow" provision "$jobs" "$id"
+printf '%s\n' "$pid" >"$dir/pid"
+exec sh -uc "$follow" provision "$jobs" "$id" started

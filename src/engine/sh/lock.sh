@@ -13,18 +13,26 @@ words() {
 }
 started() { words "$1" | cut -d ' ' -f 20; }
 
-# Ends the server's side of the connection that process $1 belongs to, and with it whatever
-# waits for input from there. What a server doesn't hear of may hang for hours.
-end_connection() {
+# The processes above $1, one a line.
+above() {
     at=$1
-    while [ "${at:-0}" -gt 1 ]; do
+    while at=$(words "$at" | cut -d ' ' -f 2) && [ "${at:-0}" -gt 1 ]; do
+        echo "$at"
+    done
+}
+
+# Ends the server's side of the connection that process $1 belongs to, and with it whatever
+# waits for input from there: what a server doesn't hear of may hang for hours. Nothing that
+# this connection hangs on is ended.
+end_connection() {
+    ours=$(above $$)
+    for at in $(above "$1"); do
         case $(cat "/proc/$at/comm" 2>/dev/null) in
-        sshd* | dropbear)
-            kill "$at" 2>/dev/null || :
-            break
-            ;;
+        sshd* | dropbear) ;;
+        *) continue ;;
         esac
-        at=$(words "$at" | cut -d ' ' -f 2)
+        printf '%s\n' "$ours" | grep -qx "$at" || kill "$at" 2>/dev/null || :
+        break
     done
     kill "$1" 2>/dev/null || :
 }

@@ -19,9 +19,11 @@ if [ "$fence" != - ]; then
         exit 75
     fi
 fi
-stat=$(cat "/proc/$$/stat")
 # Behind the name: state, parent, process group, …, and as the 20th the time it was started.
+note() {
+    printf '%s\nop %s %s %s\n' "$what" "$$" "${20}" "$3" >"$turn"
+}
+read -r stat <"/proc/$$/stat"
 # shellcheck disable=SC2086
-printf '%s\nop %s %s %s\n' "$what" "$$" \
-    "$(set -- ${stat##*) } && echo "${20}")" "$(set -- ${stat##*) } && echo "$3")" >"$turn"
+note ${stat##*) }
 exec "$@"
