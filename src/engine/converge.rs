@@ -8,7 +8,7 @@ use super::Settings;
 use super::act::act;
 use super::gates::{Ended, Gates};
 use super::guard::{self, Guard, Lapsed};
-use super::job::{Ended as JobEnded, Job};
+use super::job::{Ended as JobEnded, Job, no_token};
 use super::link::{self, LOSSES};
 use super::lock::{self, Lock};
 use super::remote::{Remote, failure, ms, unreadable};
@@ -328,7 +328,7 @@ impl Host<'_> {
     ) -> Result<(), Stop> {
         let cache = &self.work.settings.cache;
         let fence = self.lock.as_ref().map(Lock::fence);
-        let Some(mut job) = Job::new(op)? else {
+        let Some(mut job) = Job::new(op).map_err(|e| no_token(&e))? else {
             return Ok(act(&self.remote, &step.name, op, fence, cache).await?);
         };
         let guarded = guard.is_some();
@@ -390,8 +390,18 @@ impl Host<'_> {
             let (host, events) = (&self.plan.host, self.remote.events.clone());
             match guard.take() {
                 Some(armed) => {
+                    let start = Instant::now();
+                    events.send(Event::Reconnecting {
+                        host: host.name.to_string(),
+                        why: why.what.clone(),
+                        attempt: 1,
+                    });
                     let new = armed.prove(&work.settings, host, &work.dialer, &events);
                     let (remote, attempts) = new.await?;
+                    events.send(Event::Reconnected {
+                        host: host.name.to_string(),
+                        ms: ms(start),
+                    });
                     self.tally.connections += attempts;
                     self.remote = remote;
                 }

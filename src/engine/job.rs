@@ -18,7 +18,7 @@ use super::remote::{Remote, failure, lost};
 use crate::event::Failure;
 use crate::resource::{Content, Op};
 use crate::shell::{Cmd, Script};
-use crate::ssh::{Done, Error, Input, Status};
+use crate::ssh::{Done, Input, Status};
 
 const START: Script = Script(include_str!("sh/job.sh"));
 const RUNNER: &str = include_str!("sh/job-run.sh");
@@ -58,7 +58,7 @@ impl<'a> Job<'a> {
     ///
     /// # Errors
     /// If this machine has no random numbers.
-    pub(super) fn new(op: &'a Op) -> Result<Option<Self>, Failure> {
+    pub(super) fn new(op: &'a Op) -> Result<Option<Self>, getrandom::Error> {
         let crate::resource::Action::Run { cmd, input, limit } = &op.action else {
             return Ok(None);
         };
@@ -161,32 +161,27 @@ impl<'a> Job<'a> {
         let limit = self.limit + TURN_LIMIT;
         let exec = remote.exec(&cmd, input, limit, sender);
         let (done, ()) = tokio::join!(exec, forward);
-        self.ended(remote, done)
+        let mut done = done.map_err(|e| lost(&e))?;
+        match taken_off(&mut done.stdout, &self.id) {
+            Some(Some(code)) => Ok(self.ended(remote, done, code)),
+            Some(None) => Ok(Ended::Gone),
+            // Whatever ended here, it was not the job.
+            None => Err(remote.failed(self.what, self.cmd, &done)),
+        }
     }
 
-    fn ended(&self, remote: &Remote, done: Result<Done, Error>) -> Result<Ended, Failure> {
-        let mut done = done.map_err(|e| lost(&e))?;
-        let Some(end) = taken_off(&mut done.stdout, &self.id) else {
-            // Whatever ended here, it was not the job.
-            return Err(remote.failed(self.what, self.cmd, &done));
-        };
-        let Some(code) = end else {
-            return Ok(Ended::Gone);
-        };
+    fn ended(&self, remote: &Remote, mut done: Done, code: u32) -> Ended {
         done.status = Status::Code(code);
         if done.status.success() {
-            return Ok(Ended::Well);
+            return Ended::Well;
         }
         let mut failed = remote.failed(self.what, self.cmd, &done);
         // What `timeout` says of a command that it ended, unless that said so of itself.
         if matches!(code, 124 | 137) && self.start.elapsed() >= self.limit {
-            failed.what = format!(
-                "could not {}: it was ended after {} s",
-                self.what,
-                self.limit.as_secs()
-            );
+            let seconds = self.limit.as_secs();
+            failed.what = format!("could not {}: it was ended after {seconds} s", self.what);
         }
-        Ok(Ended::Badly(failed))
+        Ended::Badly(failed)
     }
 }
 
@@ -207,16 +202,16 @@ fn taken_off(stdout: &mut Vec<u8>, id: &str) -> Option<Option<u32>> {
 }
 
 /// Random, not secret: 32 hexadecimal digits.
-pub(super) fn token() -> Result<String, Failure> {
+pub(super) fn token() -> Result<String, getrandom::Error> {
     let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).map_err(|e| {
-        failure(
-            "change",
-            format!("this machine has no random numbers: {e}"),
-            "",
-        )
-    })?;
+    getrandom::fill(&mut bytes)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// That there was no such token.
+pub(super) fn no_token(error: &getrandom::Error) -> Failure {
+    let what = format!("this machine has no random numbers: {error}");
+    failure("change", what, "")
 }
 
 /// The input with an end that tells a whole one from one that was cut off.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{Sender, channel, unbounded_channel};
 use tokio::task::JoinHandle;
 
-use super::job::token;
+use super::job::{no_token, token};
 use super::remote::{Remote, failure};
 use crate::event::{Event, Failure};
 use crate::shell::{Cmd, Script};
@@ -78,7 +78,7 @@ pub(super) async fn lock(
     receipt: &str,
     before: Option<&Lock>,
 ) -> Result<Held, Refused> {
-    let fence = token().map_err(Refused::Failed)?;
+    let fence = token().map_err(|e| Refused::Failed(no_token(&e)))?;
     let (stdin, input) = channel(16);
     let (lines, mut said) = unbounded_channel();
     let broken = before.map_or("-", Lock::fence);
