@@ -194,6 +194,22 @@ pub enum Event {
         /// Milliseconds it took.
         ms: u64,
     },
+    /// A connection broke and is being made again.
+    Reconnecting {
+        /// Host.
+        host: String,
+        /// What was seen: "the connection was lost".
+        why: String,
+        /// The how manieth try it is, from 1.
+        attempt: usize,
+    },
+    /// A connection that had broken stands again; the work goes on where it was.
+    Reconnected {
+        /// Host.
+        host: String,
+        /// Milliseconds since the break was noticed.
+        ms: u64,
+    },
     /// The state of a host has been read.
     Read {
         /// Host.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::context;
+use super::lock::{HOLDER, TURN};
 use super::remote::{Remote, lost};
 use crate::event::Failure;
 use crate::resource::{Action, Content, Op, sha256};
@@ -11,19 +12,25 @@ use crate::shell::{Cmd, Script};
 use crate::ssh::Input;
 
 const PUT: Script = Script(include_str!("sh/put.sh"));
+const IN_TURN: Script = Script(include_str!("sh/turn.sh"));
 
 /// How long putting a file may take; its check may pull an image.
 const PUT_LIMIT: Duration = Duration::from_secs(600);
 
-/// Runs after whatever a killed run may have left running on the host.
-fn in_turn(cmd: &Cmd) -> Cmd {
-    Cmd::new("flock")
-        .args(["--wait", "1800", "/var/lib/provision/operation"])
+/// Runs when it is its turn on the host, and only while this connection holds it.
+fn in_turn(cmd: &Cmd, fence: Option<&str>, what: &str) -> Cmd {
+    Cmd::script(IN_TURN, [TURN, HOLDER, fence.unwrap_or("-"), what])
         .args(cmd.argv().iter().cloned())
 }
 
-/// Carries out an operation.
-pub(super) async fn act(remote: &Remote, step: &str, op: &Op, cache: &Path) -> Result<(), Failure> {
+/// Carries out an operation. `fence` is that of the lock, where the host is held.
+pub(super) async fn act(
+    remote: &Remote,
+    step: &str,
+    op: &Op,
+    fence: Option<&str>,
+    cache: &Path,
+) -> Result<(), Failure> {
     let (cmd, input, limit) = match &op.action {
         Action::Run { cmd, input, limit } => (cmd.clone(), bytes(input, cache), *limit),
         Action::Put {
@@ -45,7 +52,7 @@ pub(super) async fn act(remote: &Remote, step: &str, op: &Op, cache: &Path) -> R
         }
     };
     let done = remote
-        .run(step, &in_turn(&cmd), input, limit)
+        .run(step, &in_turn(&cmd, fence, &op.what), input, limit)
         .await
         .map_err(|e| lost(&e))?;
     if done.status.success() {
@@ -54,7 +61,8 @@ pub(super) async fn act(remote: &Remote, step: &str, op: &Op, cache: &Path) -> R
     Err(remote.failed(&op.what, &cmd, &done))
 }
 
-fn bytes(content: &Content, cache: &Path) -> Input {
+/// What a command gets to read.
+pub(super) fn bytes(content: &Content, cache: &Path) -> Input {
     match content {
         Content::Empty => Input::Empty,
         Content::Text(text) => Input::Bytes(text.clone().into_bytes()),

@@ -8,6 +8,8 @@ use super::Settings;
 use super::act::act;
 use super::gates::{Ended, Gates};
 use super::guard::{self, Guard, Lapsed};
+use super::job::{Ended as JobEnded, Job, no_token};
+use super::link::{self, LOSSES};
 use super::lock::{self, Lock};
 use super::login::Entrance;
 use super::remote::{Remote, failure, ms, unreadable};
@@ -15,8 +17,8 @@ use super::root::Roots;
 use super::survey::{gather, read};
 use crate::event::{Event, Failure, Outcome, State};
 use crate::plan::{HostPlan, StepPlan};
-use crate::resource::Resource;
 use crate::resource::fact::Observed;
+use crate::resource::{Op, Resource};
 use crate::ssh::Dialer;
 
 /// How long a host of a roll-out is given before the next one is changed: more than nginx's
@@ -31,6 +33,8 @@ pub(super) struct Tally {
     pub failed: usize,
     pub blocked: usize,
     pub connections: usize,
+    /// Commands on connections that broke.
+    pub execs: usize,
     pub rolled_back: bool,
     pub locked: bool,
 }
@@ -54,6 +58,8 @@ struct Host<'a> {
     /// What was read last, and whether something was changed since.
     seen: Observed,
     stale: bool,
+    /// How often the connection broke since something came of it.
+    losses: usize,
     tally: Tally,
 }
 
@@ -63,11 +69,22 @@ enum Stop {
     RolledBack(Failure),
     Locked(Failure),
     Blocked(String),
+    /// What was read before no longer counts: read and compare again.
+    Again,
 }
 
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
+    }
+}
+
+impl From<Lapsed> for Stop {
+    fn from(lapsed: Lapsed) -> Self {
+        match lapsed {
+            Lapsed::RolledBack(failure) => Self::RolledBack(failure),
+            Lapsed::Failed(failure) => Self::Failed(failure),
+        }
     }
 }
 
@@ -86,6 +103,7 @@ pub(super) async fn converge(
         lock: None,
         seen,
         stale: false,
+        losses: 0,
         tally: Tally::default(),
     };
     host.steps(refused).await;
@@ -121,6 +139,8 @@ impl Host<'_> {
                     Outcome::Failed(failure)
                 }
                 Err(Stop::Blocked(by)) => Outcome::Blocked { by },
+                // Caught where it is compared.
+                Err(Stop::Again) => Outcome::Failed(failure("change", "it never held still", "")),
             };
             match &outcome {
                 Outcome::Blocked { .. } => self.tally.blocked += 1,
@@ -163,12 +183,12 @@ impl Host<'_> {
             .send(Event::StepStarted { host, step: name });
         if self.stale {
             // All that is still to come: what was changed may have changed any of it.
-            let left = self
-                .plan
-                .steps
-                .iter()
-                .skip_while(|other| other.name != step.name);
-            self.read(left.flat_map(|step| &step.resources)).await?;
+            let steps = self.plan.steps.iter();
+            let left = steps.skip_while(|other| other.name != step.name);
+            let left: Vec<_> = left.flat_map(|step| &step.resources).collect();
+            while let Err(failure) = self.read(left.iter().copied()).await {
+                self.resume(&step.name, failure, &mut None).await?;
+            }
             self.stale = false;
         }
         self.settle(step).await;
@@ -218,8 +238,34 @@ impl Host<'_> {
         Ok(())
     }
 
-    /// Compares one resource, closes its gap, and confirms that it is closed.
+    /// Brings one resource to its state, over as many connections as it takes.
     async fn resource(
+        &mut self,
+        step: &StepPlan,
+        at: usize,
+        guard: &mut Option<Guard>,
+    ) -> Result<(), Stop> {
+        self.losses = 0;
+        let mut again = false;
+        loop {
+            let compared = async {
+                if again {
+                    self.read(&step.resources[at..]).await?;
+                }
+                self.compared(step, at, guard).await
+            };
+            match compared.await {
+                Err(Stop::Failed(failure)) => self.resume(&step.name, failure, guard).await?,
+                Err(Stop::Again) => {}
+                other => return other,
+            }
+            again = true;
+            self.stale = true;
+        }
+    }
+
+    /// Compares one resource, closes its gap, and confirms that it is closed.
+    async fn compared(
         &mut self,
         step: &StepPlan,
         at: usize,
@@ -234,7 +280,7 @@ impl Host<'_> {
             State::Differs { what, .. } => what,
             other => return Err(unfit(&resource.id(), &other).into()),
         };
-        self.hold().await?;
+        self.hold(&step.name).await?;
         if resource.guarded() && guard.is_none() {
             *guard = Some(guard::arm(&self.remote, &self.work.settings, &step.name).await?);
         }
@@ -248,11 +294,7 @@ impl Host<'_> {
                 resource: resource.id(),
                 what: op.what.clone(),
             });
-            let acted = act(&self.remote, &step.name, &op, &self.work.settings.cache).await;
-            if let (Err(failure), Some(guard)) = (&acted, &guard) {
-                return Err(guard.will_fire(failure).into());
-            }
-            acted?;
+            self.carry_out(step, &op, guard).await?;
         }
         // What follows in this step is read again too: what was just done may have changed it.
         self.read(&step.resources[at..]).await?;
@@ -279,17 +321,137 @@ impl Host<'_> {
         Ok(())
     }
 
-    /// Holds the host against other runs, from the first change on.
-    async fn hold(&mut self) -> Result<(), Stop> {
-        if self.lock.is_some() {
-            return Ok(());
+    /// Carries out one operation. A long one goes on where the connection breaks, and is
+    /// collected.
+    async fn carry_out(
+        &mut self,
+        step: &StepPlan,
+        op: &Op,
+        guard: &mut Option<Guard>,
+    ) -> Result<(), Stop> {
+        let cache = &self.work.settings.cache;
+        let fence = self.lock.as_ref().map(Lock::fence);
+        let Some(mut job) = Job::new(op).map_err(|e| no_token(&e))? else {
+            return Ok(act(&self.remote, &step.name, op, fence, cache).await?);
+        };
+        let guarded = guard.is_some();
+        let mut broke = false;
+        let fence = fence.unwrap_or("-");
+        let mut ended = job.start(&self.remote, &step.name, fence, cache).await;
+        loop {
+            match ended {
+                Err(failure) => {
+                    if job.came_on() {
+                        self.losses = 0;
+                    }
+                    self.resume(&step.name, failure, guard).await?;
+                    broke = true;
+                    ended = job.follow(&self.remote, &step.name).await;
+                }
+                Ok(done) => {
+                    if let Some(lock) = &self.lock {
+                        lock.collected(job.id());
+                    }
+                    return match done {
+                        JobEnded::Badly(failure) => Err(failure.into()),
+                        JobEnded::Gone if broke => Err(Stop::Again),
+                        JobEnded::Gone => {
+                            let what = format!("could not {}: it was killed there", op.what);
+                            Err(failure("change", what, "").into())
+                        }
+                        // The guard was disarmed to come back; what is left needs a new one.
+                        _ if guarded && guard.is_none() => Err(Stop::Again),
+                        _ => Ok(()),
+                    };
+                }
+            }
         }
+    }
+
+    /// After a failure: if it was the connection that broke, makes it again and holds the host
+    /// as before. What was read before doesn't count then.
+    ///
+    /// A connection that breaks under an armed guard may have been cut by the change itself. So
+    /// the new one must come about in the guard's time, which disarms it; the change is then
+    /// looked at anew, and what is missing made under a guard of its own.
+    async fn resume(
+        &mut self,
+        step: &str,
+        failure: Failure,
+        guard: &mut Option<Guard>,
+    ) -> Result<(), Stop> {
+        let mut why = failure;
+        while link::is_broken(&self.remote.session, &why).await {
+            self.losses += 1;
+            if self.losses > LOSSES {
+                why.stage = "exec".to_owned();
+                why.what = format!("{}, for the {}th time here", why.what, self.losses);
+                break;
+            }
+            self.tally.execs += self.remote.session.execs();
+            let work = self.work;
+            let (host, events) = (&self.plan.host, self.remote.events.clone());
+            let entrance =
+                || Entrance::new(&work.settings, host, &work.dialer, &events, &work.roots);
+            match guard.take() {
+                Some(armed) => {
+                    let start = Instant::now();
+                    events.send(Event::Reconnecting {
+                        host: host.name.to_string(),
+                        why: why.what.clone(),
+                        attempt: 1,
+                    });
+                    let new = armed.prove(&work.settings, &events, entrance);
+                    let (remote, attempts) = new.await?;
+                    events.send(Event::Reconnected {
+                        host: host.name.to_string(),
+                        ms: ms(start),
+                    });
+                    self.tally.connections += attempts;
+                    self.remote = remote;
+                }
+                None => {
+                    let name = host.name.as_str();
+                    let new = link::again(name, &events, &why.what, entrance);
+                    let (remote, connections) = new.await?;
+                    self.tally.connections += connections;
+                    self.remote = remote;
+                }
+            }
+            if self.lock.is_none() {
+                return Ok(());
+            }
+            match self.take_lock(step).await {
+                Ok(_anew) => return Ok(()),
+                Err(Stop::Failed(failure)) => why = failure,
+                Err(other) => return Err(other),
+            }
+        }
+        Err(match guard {
+            Some(guard) => guard.will_fire(&why),
+            None => why,
+        }
+        .into())
+    }
+
+    /// Holds the host against other runs, from the first change on.
+    async fn hold(&mut self, step: &str) -> Result<(), Stop> {
+        if self.lock.is_none() && self.take_lock(step).await? {
+            return Err(Stop::Again);
+        }
+        Ok(())
+    }
+
+    /// Takes the lock, in place of that of a connection that broke. Whether an earlier run was
+    /// still at work.
+    async fn take_lock(&mut self, step: &str) -> Result<bool, Stop> {
         let settings = &self.work.settings;
         let receipt = format!("{}/proof", settings.site.state());
-        match lock::lock(&self.remote, &settings.owner, &receipt).await {
-            Ok(lock) => {
-                self.lock = Some(lock);
-                Ok(())
+        let before = self.lock.as_ref();
+        match lock::lock(&self.remote, step, &settings.owner, &receipt, before).await {
+            Ok(held) => {
+                self.lock = Some(held.lock);
+                Ok(held.anew)
             }
             Err(lock::Refused::Held(failure)) => Err(Stop::Locked(failure)),
             Err(lock::Refused::Failed(failure)) => Err(Stop::Failed(failure)),
@@ -306,8 +468,7 @@ impl Host<'_> {
                 self.tally.connections += attempts;
                 Ok(())
             }
-            Err(Lapsed::RolledBack(failure)) => Err(Stop::RolledBack(failure)),
-            Err(Lapsed::Failed(failure)) => Err(Stop::Failed(failure)),
+            Err(lapsed) => Err(lapsed.into()),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::root::Roots;
 use super::{Events, RouteError, Settings};
 use crate::event::{Event, Failure};
 use crate::site::Host;
-use crate::ssh::{self, Dialer, Session};
+use crate::ssh::{self, Dialer, Fault, Session, Stage};
 
 /// Why a user couldn't be logged in.
 enum Denied {
@@ -36,6 +36,8 @@ pub(super) struct Entrance<'a> {
     bootstrap: bool,
     tried: Vec<String>,
     refused: Vec<Failure>,
+    connections: usize,
+    may_pass: bool,
 }
 
 impl<'a> Entrance<'a> {
@@ -59,12 +61,27 @@ impl<'a> Entrance<'a> {
             bootstrap: true,
             tried: Vec::new(),
             refused: Vec::new(),
+            connections: 0,
+            may_pass: false,
         }
     }
 
     /// Connections it took so far.
     pub(super) fn connections(&self) -> usize {
-        self.tried.len()
+        self.connections
+    }
+
+    /// Whether a later try may fare better than the last one: a refusal and another host key
+    /// are answers.
+    pub(super) fn may_pass(&self) -> bool {
+        self.may_pass
+    }
+
+    /// Whoever came in last is tried again: the connection broke.
+    pub(super) fn once_more(&mut self) {
+        if let Some(user) = self.tried.pop() {
+            self.left.push_front(user);
+        }
     }
 
     /// Logs in as the next user who is let in.
@@ -74,6 +91,7 @@ impl<'a> Entrance<'a> {
     pub(super) async fn next(&mut self) -> Result<Remote, Failure> {
         while let Some(user) = self.who().await? {
             self.tried.push(user.clone());
+            self.connections += 1;
             let (settings, host) = (self.settings, self.host);
             match attempt(settings, host, &user, self.dialer, self.events).await {
                 Ok(session) => {
@@ -87,6 +105,7 @@ impl<'a> Entrance<'a> {
                 }
                 Err(Denied::Way(error)) => return Err(no_way(&error)),
                 Err(Denied::Ssh(error)) => {
+                    self.may_pass = passes(&error);
                     self.refused.push(lost(&error));
                     // Another user fares no better where the host itself is the matter.
                     if !error.is_auth() {
@@ -164,6 +183,19 @@ async fn attempt(
         ms,
     });
     Ok(session)
+}
+
+/// Whether it may be gone in a moment.
+fn passes(error: &ssh::Error) -> bool {
+    match error.stage() {
+        Stage::Resolve | Stage::Connect | Stage::Exec => true,
+        Stage::HostKey => false,
+        // A server that boots or goes down hangs up on those who log in.
+        Stage::Authenticate => matches!(
+            error.fault(),
+            Fault::AuthCutOff { .. } | Fault::AuthTimeout { .. } | Fault::Lost { .. }
+        ),
+    }
 }
 
 fn no_way(error: &RouteError) -> Failure {

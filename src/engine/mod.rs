@@ -12,6 +12,8 @@
 //! | [`remote`] | runs scripts as root on a host, with masked output |
 //! | [`converge`] | the steps of one host, in order |
 //! | [`act`] | carries out one operation |
+//! | [`job`] | carries out a long one, which goes on where the connection breaks |
+//! | [`link`] | makes a connection that broke again |
 //! | [`gates`] | what waits for what across hosts |
 //! | [`lock`] | one run at a time on a host |
 //! | [`guard`] | puts the old state back unless a new connection proves the new one |
@@ -25,6 +27,8 @@ mod converge;
 mod exec;
 mod gates;
 mod guard;
+mod job;
+mod link;
 mod lock;
 mod login;
 mod proof;

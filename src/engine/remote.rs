@@ -88,22 +88,27 @@ impl Remote {
         let (sender, mut lines) = unbounded_channel::<String>();
         let forward = async {
             while let Some(line) = lines.recv().await {
-                let line = self.events.masked(&line);
-                let (host, step) = (self.host.clone(), step.to_owned());
-                self.events
-                    .send(match line.strip_prefix("provision:waiting ") {
-                        Some(what) => Event::Waiting {
-                            host,
-                            step,
-                            what: what.to_owned(),
-                        },
-                        None => Event::Output { host, step, line },
-                    });
+                self.tell(step, &line);
             }
         };
         let running = self.exec(cmd, input, Some(sender), Some(limit));
         let (done, ()) = tokio::join!(running, forward);
         done
+    }
+
+    /// A line that a command printed, as an event.
+    pub(super) fn tell(&self, step: &str, line: &str) {
+        let line = self.events.masked(line);
+        let (host, step) = (self.host.clone(), step.to_owned());
+        self.events
+            .send(match line.strip_prefix("provision:waiting ") {
+                Some(what) => Event::Waiting {
+                    host,
+                    step,
+                    what: what.to_owned(),
+                },
+                None => Event::Output { host, step, line },
+            });
     }
 
     /// Runs a short script of ours as root and gives back what it printed.

@@ -9,6 +9,8 @@ use tokio::task::JoinSet;
 use super::act::act;
 use super::converge::{Tally, Work, converge};
 use super::gates::{Gates, Part};
+use super::link;
+use super::login::Entrance;
 use super::proof::prove;
 use super::remote::{Remote, failure, ms};
 use super::survey::Survey;
@@ -138,6 +140,7 @@ pub async fn converge_and_prove(survey: Survey, settings: &Settings, events: &Ev
         summary.failed += tally.failed;
         summary.blocked += tally.blocked;
         summary.connections += tally.connections;
+        summary.execs += tally.execs;
         rolled_back |= tally.rolled_back;
         locked |= tally.locked;
         remotes.insert(remote.host.clone(), remote);
@@ -167,6 +170,20 @@ pub async fn converge_and_prove(survey: Survey, settings: &Settings, events: &Ev
             }
             summary.blocked += verify().count();
         } else {
+            for host in &plan.hosts {
+                // It may have ended while this host waited for others.
+                let Some(remote) = remotes.get_mut(host.host.name.as_str()) else {
+                    continue;
+                };
+                let entrance = || {
+                    let (dialer, roots) = (&work.dialer, &work.roots);
+                    Entrance::new(settings, &host.host, dialer, events, roots)
+                };
+                if let Some(new) = link::renew(remote, entrance).await {
+                    summary.connections += new.connections;
+                    summary.execs += new.execs;
+                }
+            }
             (summary.proven, summary.unproven) =
                 prove(&plan.checks, settings, &remotes, events).await;
             if summary.unproven == 0 {
@@ -175,7 +192,7 @@ pub async fn converge_and_prove(survey: Survey, settings: &Settings, events: &Ev
         }
     }
     summary.ms = ms(start);
-    summary.execs = remotes.values().map(|remote| remote.session.execs()).sum();
+    summary.execs += execs(&remotes);
     summary.exit_code = if rolled_back {
         exit::ROLLED_BACK
     } else if locked {
@@ -210,7 +227,7 @@ pub async fn prove_only(survey: Survey, settings: &Settings, events: &Events) ->
     let plan = survey.plan;
     (summary.proven, summary.unproven) = prove(&plan.checks, settings, &remotes, events).await;
     summary.ms = ms(start);
-    summary.execs = remotes.values().map(|remote| remote.session.execs()).sum();
+    summary.execs = execs(&remotes);
     summary.exit_code = match (summary.unproven, summary.failed) {
         (0, 0) => exit::DONE,
         (0, _) => exit::FAILED,
@@ -218,6 +235,11 @@ pub async fn prove_only(survey: Survey, settings: &Settings, events: &Events) ->
     };
     events.send(Event::Finished(summary.clone()));
     summary
+}
+
+fn execs(remotes: &BTreeMap<String, Remote>) -> usize {
+    let all = remotes.values();
+    all.map(|remote| remote.session.execs()).sum()
 }
 
 fn is_verify(step: &&StepPlan) -> bool {
@@ -241,7 +263,7 @@ async fn leave_receipts(
             .flat_map(|step| &step.resources);
         for op in receipts.flat_map(|receipt| receipt.converge(&Default::default())) {
             // A receipt that could not be left only means that the next run proves again.
-            let _left = act(remote, "verify", &op, &settings.cache).await;
+            let _left = act(remote, "verify", &op, None, &settings.cache).await;
         }
     }
 }

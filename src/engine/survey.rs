@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use super::link;
 use super::login::Entrance;
 use super::remote::{Remote, failure, ms, unreadable};
 use super::root::Roots;
@@ -86,12 +87,20 @@ pub async fn survey(plan: Plan, settings: &Settings, dialer: Dialer, events: &Ev
             let mut entrance = Entrance::new(&settings, &host, &dialer, &events, &roots);
             let state = async {
                 let gather = gather.map_err(|e| unreadable(&e))?;
+                let mut again = true;
                 loop {
                     let remote = entrance.next().await?;
-                    match read(&remote, &gather).await {
+                    let failure = match read(&remote, &gather).await {
                         Ok(seen) => return Ok((remote, seen)),
-                        Err(failure) => entrance.turned_away(&remote, failure)?,
+                        Err(failure) => failure,
+                    };
+                    if std::mem::take(&mut again)
+                        && link::is_broken(&remote.session, &failure).await
+                    {
+                        entrance.once_more();
+                        continue;
                     }
+                    entrance.turned_away(&remote, failure)?;
                 }
             }
             .await;

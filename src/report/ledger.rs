@@ -141,6 +141,8 @@ impl Ledger {
             }
             Event::Connecting { host, .. }
             | Event::Connected { host, .. }
+            | Event::Reconnecting { host, .. }
+            | Event::Reconnected { host, .. }
             | Event::Read { host, .. } => {
                 self.host(host);
             }

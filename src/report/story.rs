@@ -161,6 +161,19 @@ impl Story {
                     page.push(self.word(host, step, Ink::Unknown, "waiting").plain(what));
                 }
             }
+            Event::Reconnecting {
+                host,
+                why,
+                attempt: 1,
+            } => {
+                page = self.preview_of(host);
+                let row = self.word(host, "", Ink::Unknown, "lost");
+                page.push(row.plain(format!("{why}; making a new one")));
+            }
+            Event::Reconnected { host, ms } => {
+                let row = self.word(host, "", Ink::Good, "back");
+                page.push(row.plain(format!("connected again after {}", duration(*ms))));
+            }
             Event::GuardArmed {
                 host,
                 step,

@@ -75,6 +75,10 @@ impl Terminal {
             } => {
                 self.set(host, format!("connecting to {address} as {user}"));
             }
+            Event::Reconnecting { host, attempt, .. } => {
+                self.set(host, format!("connection lost; trying again ({attempt})"));
+            }
+            Event::Reconnected { host, .. } => self.set(host, "connected again".to_owned()),
             Event::Connected { host, .. } => self.set(host, "reading its state".to_owned()),
             Event::Read {
                 host, resources, ..

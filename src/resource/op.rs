@@ -107,6 +107,11 @@ impl Op {
         self
     }
 
+    /// Whether it was given that time: then it outlives a connection that breaks.
+    pub fn is_long(&self) -> bool {
+        matches!(&self.action, Action::Run { limit, .. } if *limit > SHORT)
+    }
+
     /// Gives a command something to read.
     #[must_use]
     pub fn input(mut self, content: Content) -> Self {

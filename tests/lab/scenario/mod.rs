@@ -3,6 +3,7 @@
 mod bookworm;
 mod converged;
 mod drift;
+mod dropped;
 mod fresh;
 mod git;
 mod held;
@@ -85,6 +86,22 @@ pub const ALL: &[Scenario] = &[
     (
         "killed_by_ctrl_c_it_says_so_and_the_next_run_goes_on",
         killed::by_the_operator,
+    ),
+    (
+        "dropped_by_the_server_a_run_goes_on_and_apt_get_runs_once",
+        dropped::by_the_server,
+    ),
+    (
+        "dropped_without_a_word_a_run_notices_and_goes_on",
+        dropped::without_a_word,
+    ),
+    (
+        "dropped_by_a_power_cut_a_run_does_again_what_was_cut_off",
+        dropped::by_a_power_cut,
+    ),
+    (
+        "dropped_with_the_program_the_next_run_waits_for_its_apt_get",
+        dropped::with_the_program,
     ),
     (
         "held_by_another_run_a_host_is_left_alone",
