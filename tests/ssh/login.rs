@@ -1,6 +1,7 @@
 //! With which keys we log in, and what is said when none will do.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use provision::ssh::{Dialer, Error, Fault, Keys, Session, Stage};
@@ -227,6 +228,24 @@ async fn a_server_that_wants_more_than_a_key_says_what() {
         "{error}"
     );
     assert!(error.to_string().contains("also wants password"), "{error}");
+}
+
+#[tokio::test]
+async fn a_security_key_signs_through_the_agent_and_its_touch_is_announced() {
+    let key = new_key(Algorithm::Ed25519);
+    let server = Server::with(Setup {
+        user_public: Some(crate::agent::hardware(&key)),
+        ..Setup::default()
+    })
+    .await;
+    let socket = crate::agent::start_hardware(server.dir.path(), key);
+    let (notes, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let keys = Keys::new(Some(server.dir.path().to_owned()), Some(socket));
+    let dialer = Dialer::new(keys, Arc::new(provision::ssh::Nobody), Some(notes));
+    log_in(&server, None, &dialer).await.unwrap();
+    let note = heard.try_recv().unwrap();
+    assert!(note.text.contains("touch the security key"), "{note:?}");
+    assert!(note.text.contains("sk-ssh-ed25519@openssh.com"), "{note:?}");
 }
 
 fn with_agent(server: &Server, key: russh::keys::PrivateKey) -> Dialer {
