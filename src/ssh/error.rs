@@ -198,7 +198,11 @@ impl Error {
                 }
             ),
             Fault::PasswordExpired { user } => {
-                format!("log in once with `ssh {user}@…` to set a new password, then run it again")
+                let address = self.at.strip_suffix(&format!(":{port}")).unwrap_or(&self.at);
+                format!(
+                    "log in once with `ssh -p {port} {user}@{}` to set a new password, then run it again",
+                    address.trim_matches(['[', ']'])
+                )
             }
             Fault::HostCertificate { .. } => format!(
                 "have a certificate for {host} signed anew by its authority, or pin its key with \

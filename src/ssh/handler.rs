@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use russh::client::{self, DisconnectReason};
 use russh::keys::{PublicKey, PublicKeyOrCertificate};
 
+use super::certificate::plain;
 use super::error::Fault;
 use super::trust::Judge;
 
@@ -65,7 +66,7 @@ impl client::Handler for Handler {
     async fn disconnected(&mut self, reason: DisconnectReason<Stop>) -> Result<(), Stop> {
         match reason {
             DisconnectReason::ReceivedDisconnect(info) => {
-                self.said.set(info.message);
+                self.said.set(plain(&info.message));
                 Ok(())
             }
             DisconnectReason::Error(stop) => {

@@ -11,10 +11,12 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
+const FAILURE: u8 = 5;
 const REQUEST_IDENTITIES: u8 = 11;
 const IDENTITIES_ANSWER: u8 = 12;
 const SIGN_REQUEST: u8 = 13;
 const SIGN_RESPONSE: u8 = 14;
+const EXTENSION: u8 = 27;
 
 /// The key an agent holds.
 #[derive(Clone)]
@@ -107,6 +109,8 @@ async fn serve(mut stream: UnixStream, key: &Held) -> std::io::Result<()> {
                 answer.push(SIGN_RESPONSE);
                 string(&mut answer, &key.sign(data));
             }
+            // session-bind@openssh.com, which this agent has no use for.
+            EXTENSION => answer.push(FAILURE),
             other => panic!("the test agent knows no request {other}"),
         }
         stream.write_u32(answer.len() as u32).await?;

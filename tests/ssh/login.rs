@@ -148,6 +148,20 @@ async fn a_key_with_a_passphrase_asks_for_ssh_add() {
 }
 
 #[tokio::test]
+async fn a_usual_key_with_a_passphrase_is_passed_over_if_nobody_is_there_to_ask() {
+    let server = Server::start().await;
+    let key = server.user_key.encrypt(&mut safe_rng(), "open sesame");
+    server.write_key(".ssh/id_ed25519", &key.unwrap());
+    let error = turned_down(&server, None, &server.dialer()).await;
+    assert!(
+        error.to_string().contains("id_ed25519 has a passphrase"),
+        "{error}"
+    );
+    server.write_key(".ssh/id_rsa", &server.user_key);
+    log_in(&server, None, &server.dialer()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_key_with_a_passphrase_logs_in_when_the_agent_holds_it() {
     let server = Server::start().await;
     encrypted(&server);
