@@ -171,9 +171,19 @@ impl Error {
                     false => wanted.to_owned(),
                 }
             }
-            Fault::AuthRefused { user, .. } => format!(
-                "put the public key into ~{user}/.ssh/authorized_keys on {host}, or name another \
-                 user or key in site.toml"
+            Fault::AuthRefused { user, tried, .. } => {
+                let password = tried.iter().any(|tried| tried.ends_with("password") || tried.ends_with("passwords"));
+                format!(
+                    "{}put the public key into ~{user}/.ssh/authorized_keys on {host}, or name \
+                     another user or key in site.toml",
+                    if password { "check the password, " } else { "" }
+                )
+            }
+            Fault::AuthCutOff {
+                asked: true, said, ..
+            } if said.as_ref().is_some_and(|said| said.contains("Too many")) => format!(
+                "check the password or passphrase, then run it again: sshd on {host} hangs up after a \
+                 few that are wrong (MaxAuthTries)"
             ),
             Fault::AuthCutOff { asked: true, .. } => format!(
                 "answer sooner than sshd on {host} waits (LoginGraceTime), and check its log for why \
@@ -182,12 +192,19 @@ impl Error {
             Fault::AuthCutOff { .. } => {
                 "name the one key to use in site.toml (`key`): only that one is then tried".to_owned()
             }
-            Fault::AuthIncomplete { user, .. } => format!(
-                "start it on a terminal to be asked for the rest, or let {user} log in to {host} with \
-                 a key alone"
+            Fault::AuthIncomplete { user, tried, .. } => format!(
+                "{}, or let {user} log in to {host} with a key alone",
+                match tried.is_empty() {
+                    true => "start it on a terminal to be asked for the rest",
+                    false => "check what was answered",
+                }
             ),
             Fault::PasswordExpired { user } => {
-                format!("log in once with `ssh {user}@…` to set a new password, then run it again")
+                let address = self.at.strip_suffix(&format!(":{port}")).unwrap_or(&self.at);
+                format!(
+                    "log in once with `ssh -p {port} {user}@{}` to set a new password, then run it again",
+                    address.trim_matches(['[', ']'])
+                )
             }
             Fault::HostCertificate { .. } => format!(
                 "have a certificate for {host} signed anew by its authority, or pin its key with \

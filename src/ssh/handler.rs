@@ -7,6 +7,7 @@ use russh::client::{self, DisconnectReason, Session};
 use russh::keys::{PublicKey, PublicKeyOrCertificate};
 use russh::{ChannelId, ChannelOpenFailure};
 
+use super::certificate::plain;
 use super::dialer::Teller;
 use super::error::Fault;
 use super::link::Refusals;
@@ -98,7 +99,7 @@ impl client::Handler for Handler {
     async fn disconnected(&mut self, reason: DisconnectReason<Stop>) -> Result<(), Stop> {
         match reason {
             DisconnectReason::ReceivedDisconnect(info) => {
-                self.said.set(info.message);
+                self.said.set(plain(&info.message));
                 Ok(())
             }
             DisconnectReason::Error(stop) => {

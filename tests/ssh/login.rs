@@ -1,6 +1,7 @@
 //! With which keys we log in, and what is said when none will do.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use provision::ssh::{Dialer, Error, Fault, Keys, Session, Stage};
@@ -147,6 +148,20 @@ async fn a_key_with_a_passphrase_asks_for_ssh_add() {
 }
 
 #[tokio::test]
+async fn a_usual_key_with_a_passphrase_is_passed_over_if_nobody_is_there_to_ask() {
+    let server = Server::start().await;
+    let key = server.user_key.encrypt(&mut safe_rng(), "open sesame");
+    server.write_key(".ssh/id_ed25519", &key.unwrap());
+    let error = turned_down(&server, None, &server.dialer()).await;
+    assert!(
+        error.to_string().contains("id_ed25519 has a passphrase"),
+        "{error}"
+    );
+    server.write_key(".ssh/id_rsa", &server.user_key);
+    log_in(&server, None, &server.dialer()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_key_with_a_passphrase_logs_in_when_the_agent_holds_it() {
     let server = Server::start().await;
     encrypted(&server);
@@ -227,6 +242,24 @@ async fn a_server_that_wants_more_than_a_key_says_what() {
         "{error}"
     );
     assert!(error.to_string().contains("also wants password"), "{error}");
+}
+
+#[tokio::test]
+async fn a_security_key_signs_through_the_agent_and_its_touch_is_announced() {
+    let key = new_key(Algorithm::Ed25519);
+    let server = Server::with(Setup {
+        user_public: Some(crate::agent::hardware(&key)),
+        ..Setup::default()
+    })
+    .await;
+    let socket = crate::agent::start_hardware(server.dir.path(), key);
+    let (notes, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let keys = Keys::new(Some(server.dir.path().to_owned()), Some(socket));
+    let dialer = Dialer::new(keys, Arc::new(provision::ssh::Nobody), Some(notes));
+    log_in(&server, None, &dialer).await.unwrap();
+    let note = heard.try_recv().unwrap();
+    assert!(note.text.contains("touch the security key"), "{note:?}");
+    assert!(note.text.contains("sk-ssh-ed25519@openssh.com"), "{note:?}");
 }
 
 fn with_agent(server: &Server, key: russh::keys::PrivateKey) -> Dialer {

@@ -230,8 +230,13 @@ impl SshAgent {
     }
 
     fn add(&self, key: &Path) {
+        self.add_for(key, &[]);
+    }
+
+    fn add_for(&self, key: &Path, more: &[&std::ffi::OsStr]) {
         let done = Command::new("ssh-add")
             .arg("-q")
+            .args(more)
             .arg(key)
             .env("SSH_AUTH_SOCK", self.socket())
             .stdin(Stdio::null())
@@ -327,6 +332,30 @@ async fn keys_and_certificates_in_the_agent_log_in() {
         target.identity.certificates = vec![moved];
         dialer.connect(&target).await.unwrap();
         assert_eq!(server.logins(), 2, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_good_for_some_hosts_only_signs_for_those() {
+    if !there() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = key(dir.path(), "key", "ed25519");
+    let server = server_for(public(&path)).await;
+    let elsewhere = server_for(public(&path)).await;
+    let known = dir.path().join("known_hosts");
+    let line = server.host_keys[0].to_openssh().unwrap();
+    std::fs::write(&known, format!("app1.example.com {line}\n")).unwrap();
+    let agent = SshAgent::start();
+    let more = ["-h", "app1.example.com", "-H"].map(std::ffi::OsStr::new);
+    agent.add_for(&path, &[&more[..], &[known.as_os_str()]].concat());
+    let dialer = dialer(Keys::new(None, Some(agent.socket())));
+    for (server, good) in [(&server, true), (&elsewhere, false)] {
+        let mut target = server.target();
+        target.identity = Identity::default();
+        let outcome = dialer.connect(&target).await;
+        assert_eq!(outcome.is_ok(), good, "{:?}", outcome.err());
     }
 }
 

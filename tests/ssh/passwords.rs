@@ -301,6 +301,20 @@ async fn the_operators_time_isnt_the_servers() {
     server.dialer_with(&asked).connect(&target).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_server_that_doesnt_wait_for_the_answer_is_told() {
+    let server = Server::with(Setup {
+        password: Some(SECRET),
+        waits: Some(Duration::from_millis(300)),
+        ..Setup::default()
+    })
+    .await;
+    let asked = Asked::slow(&[SECRET], Duration::from_millis(900));
+    let error = log_in(&server, &asked).await.err().unwrap();
+    assert!(matches!(error.fault(), Fault::AuthCutOff { .. }), "{error}");
+    assert!(error.next().contains("LoginGraceTime"), "{}", error.next());
+}
+
 fn locked(server: &Server, name: &str) {
     let key = server.user_key.encrypt(&mut safe_rng(), SECRET);
     server.write_key(name, &key.unwrap());

@@ -80,6 +80,8 @@ pub struct Setup {
     pub user_ca: Option<PublicKey>,
     /// Makes a certificate of each host key.
     pub certify: Option<fn(&PrivateKey) -> Certificate>,
+    /// How long a client may keep quiet.
+    pub waits: Option<Duration>,
     /// How many pieces of input a command may leave unread. Then a russh server stops altogether
     /// (sshd doesn't): it couldn't even hear that the client has read on.
     pub unread: usize,
@@ -106,6 +108,7 @@ impl Default for Setup {
             user_public: None,
             user_ca: None,
             certify: None,
+            waits: None,
             unread: 1 << 20,
         }
     }
@@ -146,6 +149,7 @@ impl Server {
             max_auth_attempts: setup.most_attempts,
             auth_rejection_time: Duration::ZERO,
             methods: MethodSet::from(&setup.methods[..]),
+            inactivity_timeout: setup.waits,
             nodelay: true,
             channel_buffer_size: setup.unread,
             ..server::Config::default()

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use russh::client::Handle;
-use russh::keys::agent::AgentIdentity;
+use russh::keys::agent::{AgentIdentity, AgentSessionBinding};
 use russh::keys::signature::Signer as _;
 use russh::keys::ssh_encoding::Encode;
 use russh::keys::ssh_key::private::KeypairData;
@@ -62,6 +62,7 @@ impl Attempt<'_> {
             watch: self.watch,
             host: &self.target.host,
             candidate: &candidate,
+            binding: self.handle.agent_session_binding().cloned(),
             opened: None,
             asked: false,
         };
@@ -136,6 +137,8 @@ struct KeySigner<'a> {
     watch: &'a Stopwatch,
     host: &'a str,
     candidate: &'a Candidate,
+    /// What tells an agent whom it signs for.
+    binding: Option<AgentSessionBinding>,
     opened: Option<Arc<PrivateKey>>,
     asked: bool,
 }
@@ -189,10 +192,13 @@ impl Signer for KeySigner<'_> {
         }
         let keys = self.dialer.keys();
         let signing = timeout(AGENT_SIGNS_WITHIN, async {
-            keys.agent(socket)
-                .await?
-                .sign_request(identity, hash, data)
-                .await
+            let mut agent = keys.agent(socket).await?;
+            if let Some(binding) = &self.binding {
+                // Keys that are good for some hosts only (`ssh-add -h`) want to know. An agent
+                // that has no such keys says no to it, and signs all the same.
+                let _unknown = agent.bind_session(binding, false).await;
+            }
+            agent.sign_request(identity, hash, data).await
         });
         match self.watch.uncounted(signing).await {
             Ok(signed) => signed.map_err(Unsigned::Agent),
