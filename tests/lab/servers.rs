@@ -103,6 +103,35 @@ pub fn console(host: &str, script: &str) -> String {
     ended.stdout
 }
 
+/// Whether the operator's own ssh gets in, with the lab's key.
+pub fn try_login(host: &str, user: &str, port: u16) -> bool {
+    let text = std::fs::read_to_string(site::file()).unwrap();
+    let site: toml::Table = text.parse().unwrap();
+    let address = site["hosts"][host]["address"].as_str().unwrap();
+    let options = [
+        format!("IdentityFile={}/id_ed25519", site::LAB),
+        format!("UserKnownHostsFile={}/known_hosts", site::LAB),
+        format!("HostKeyAlias={address}"),
+        format!("Port={port}"),
+        "IdentitiesOnly=yes".to_owned(),
+        "BatchMode=yes".to_owned(),
+        "ConnectTimeout=5".to_owned(),
+    ];
+    let mut ssh = Command::new("ssh");
+    ssh.args(["-F", "none"]);
+    for option in options {
+        ssh.args(["-o", &option]);
+    }
+    let done = ssh.arg(format!("{user}@{address}")).arg("true").output();
+    let done = done.unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(
+        done.status.success() || said.contains("Permission denied"),
+        "{user}@{host}: {said}"
+    );
+    done.status.success()
+}
+
 /// A digest of what a host has been made: all of /etc, its packages, its users' homes, what
 /// we keep there, its firewall's rules, and what listens. Reading it changes nothing.
 pub fn fingerprint(host: &str) -> String {

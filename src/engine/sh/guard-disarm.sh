@@ -6,6 +6,8 @@ while systemctl --quiet is-active "provision-guard-$1.service"; do
     sleep 0.2
 done
 if [ -e "$dir/rolled-back" ]; then
+    # Told once, it is nothing that the next run has to settle.
+    rm -rf -- "$dir"
     echo provision:rolled-back
     exit 0
 fi

@@ -6,6 +6,7 @@ mod drift;
 mod dropped;
 mod fresh;
 mod git;
+mod harden;
 mod held;
 mod killed;
 mod options;
@@ -110,6 +111,14 @@ pub const ALL: &[Scenario] = &[
     (
         "killed_under_an_armed_guard_the_next_run_makes_the_change_to_stay",
         held::killed_under_an_armed_guard,
+    ),
+    (
+        "harden_sshd_lets_in_the_sudo_user_alone_or_what_was_is_put_back",
+        harden::on_and_off,
+    ),
+    (
+        "harden_a_power_cut_under_an_armed_guard_is_put_back_at_the_start",
+        harden::power_cut,
     ),
     ("refused_an_unreachable_host", refusals::unreachable_host),
     (
