@@ -90,7 +90,11 @@ pub async fn survey(plan: Plan, settings: &Settings, dialer: Dialer, events: &Ev
                     let remote = entrance.next().await?;
                     match read(&remote, &gather).await {
                         Ok(seen) => return Ok((remote, seen)),
-                        Err(failure) => entrance.turned_away(&remote, failure)?,
+                        Err(failure) => {
+                            if let Some(failure) = entrance.turned_away(&remote, failure) {
+                                return Err(failure);
+                            }
+                        }
                     }
                 }
             }
