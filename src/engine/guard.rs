@@ -196,9 +196,11 @@ impl Guard {
             }
             let done = remote.script(DISARM, &[&self.name]).await;
             let done = done.map_err(|e| lost(&e))?;
-            match remote.root.refusal() {
-                Some(refusal) => entrance.turned_away(&remote, refusal.failure)?,
-                None => return Ok((remote, entrance.connections(), done)),
+            let Some(refusal) = remote.root.refusal() else {
+                return Ok((remote, entrance.connections(), done));
+            };
+            if let Some(failure) = entrance.turned_away(&remote, refusal.failure) {
+                return Err(Shut::Out(failure));
             }
         }
     }

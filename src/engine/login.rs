@@ -132,13 +132,11 @@ impl<'a> Entrance<'a> {
         Ok(Some(user).filter(|user| !self.tried.contains(user)))
     }
 
-    /// The first command failed. Another user may fare better if it wasn't run as root.
-    ///
-    /// # Errors
-    /// The failure itself, if it was.
-    pub(super) fn turned_away(&mut self, remote: &Remote, failure: Failure) -> Result<(), Failure> {
+    /// The first command failed. Gives the failure back unless another user may fare better,
+    /// which is so where it wasn't run as root.
+    pub(super) fn turned_away(&mut self, remote: &Remote, failure: Failure) -> Option<Failure> {
         let Some(refusal) = remote.root.refusal() else {
-            return Err(failure);
+            return Some(failure);
         };
         self.refused.push(refusal.failure);
         let tried = self.tried.last().cloned().unwrap_or_default();
@@ -155,7 +153,7 @@ impl<'a> Entrance<'a> {
             self.left.retain(|user| *user != instead);
             self.left.push_front(instead);
         }
-        Ok(())
+        None
     }
 }
 

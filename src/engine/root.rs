@@ -17,6 +17,10 @@ use crate::ssh::{self, Ask, Done, Input, Question, Session};
 /// How often a password is asked for.
 const ASKED: usize = 3;
 
+/// What sudo-rs says where a module such as pam_faillock(8) makes an error of its own of a
+/// missing or wrong password. It asks PAM even when it may not ask the user.
+const PAM_ERROR: &str = "sudo-rs: PAM error: Permission denied";
+
 /// A way to be root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Way {
@@ -30,13 +34,16 @@ pub(super) enum Way {
     Doas,
 }
 
+/// Something by host and user.
+type ByUser<T> = BTreeMap<(String, String), T>;
+
 /// What is known of all users on all hosts of a run.
 #[derive(Clone)]
 pub(super) struct Roots {
     ask: Arc<dyn Ask>,
-    users: Arc<Mutex<BTreeMap<(String, String), Arc<Root>>>>,
-    /// By host and user: whom the server said to take instead.
-    instead: Arc<Mutex<BTreeMap<(String, String), String>>>,
+    users: Arc<Mutex<ByUser<Arc<Root>>>>,
+    /// Whom the server said to take instead.
+    instead: Arc<Mutex<ByUser<String>>>,
 }
 
 impl Roots {
@@ -281,7 +288,8 @@ impl Root {
                         return Ok(Err(why));
                     }
                     known.wrong.push(password);
-                    refusal = why.failure;
+                    let printed = why.failure.tail.join("\n");
+                    refusal = by_sudo(user, host, Said::WrongPassword, &printed);
                 }
             }
         }
@@ -350,7 +358,10 @@ fn text(bytes: &[u8]) -> String {
 
 fn wants_password(came: &Came) -> bool {
     match came {
-        Came::NotRoot(done) => said(&done.status, &text(&done.stderr)) == Said::WantsPassword,
+        Came::NotRoot(done) => {
+            let stderr = text(&done.stderr);
+            said(&done.status, &stderr) == Said::WantsPassword || stderr.contains(PAM_ERROR)
+        }
         _ => false,
     }
 }
@@ -358,7 +369,10 @@ fn wants_password(came: &Came) -> bool {
 fn is_wrong(came: &Came) -> bool {
     match came {
         Came::WrongPassword => true,
-        Came::NotRoot(done) => said(&done.status, &text(&done.stderr)) == Said::WrongPassword,
+        Came::NotRoot(done) => {
+            let stderr = text(&done.stderr);
+            said(&done.status, &stderr) == Said::WrongPassword || stderr.contains(PAM_ERROR)
+        }
         _ => false,
     }
 }

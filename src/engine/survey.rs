@@ -100,7 +100,9 @@ pub async fn survey(plan: Plan, settings: &Settings, dialer: Dialer, events: &Ev
                         entrance.once_more();
                         continue;
                     }
-                    entrance.turned_away(&remote, failure)?;
+                    if let Some(failure) = entrance.turned_away(&remote, failure) {
+                        return Err(failure);
+                    }
                 }
             }
             .await;

@@ -1,5 +1,6 @@
 //! What is shown, in order. Each can be asked for alone.
 
+mod become_root;
 mod bookworm;
 mod converged;
 mod drift;
@@ -119,6 +120,31 @@ pub const ALL: &[Scenario] = &[
     (
         "harden_a_power_cut_under_an_armed_guard_is_put_back_at_the_start",
         harden::power_cut,
+    ),
+    (
+        "root_through_every_login_shell_even_one_that_prints",
+        become_root::login_shells,
+    ),
+    (
+        "root_by_sudo_with_a_password_from_the_first_plan_to_the_guard",
+        become_root::by_password,
+    ),
+    (
+        "root_a_wrong_sudo_password_is_one_failure_to_the_server",
+        become_root::wrong_password,
+    ),
+    ("root_by_doas_without_sudo", become_root::by_doas),
+    (
+        "root_as_the_user_whom_a_cloud_image_names",
+        become_root::cloud_image,
+    ),
+    (
+        "root_by_the_bootstrap_user_where_the_sudo_user_has_no_rights",
+        become_root::bootstrap_user,
+    ),
+    (
+        "refused_a_user_who_is_let_in_and_can_t_be_root",
+        become_root::refused,
     ),
     ("refused_an_unreachable_host", refusals::unreachable_host),
     (

@@ -115,6 +115,8 @@ pub fn no_rights() {
             );
         }
     }
+    // Nor is root let in, who could mend it.
+    console("app1", "rm /root/.ssh/authorized_keys");
     Refusal {
         code: 3,
         host: "app1",
