@@ -3,49 +3,68 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use russh::client::{self, Handle};
 use russh::keys::{Algorithm, PublicKey};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::algorithms::{ORDER, key_type, preferred};
 use super::authenticate;
-use super::dial::{Dialled, dial};
+use super::dial::{Way, dial, way};
 use super::dialer::Dialer;
 use super::error::{Error, Fault, Stage};
 use super::handler::{Handler, Said, Stop};
 use super::known_hosts::fingerprint;
+use super::link::{Link, Refusals};
 use super::session::Session;
 use super::target::Target;
 use super::trust::Judge;
+use super::wire::{Heard, Wire};
+
+/// The first wait before a server that hung up is tried again.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// The longest wait between two of them.
+const LONGEST_WAIT: Duration = Duration::from_secs(4);
+/// What sshd says, without SSH, to somebody it has no room for (MaxStartups,
+/// PerSourcePenalties).
+const NO_ROOM: [&str; 2] = ["MaxStartups", "Not allowed at this time"];
 
 /// Opens a connection and logs in.
 pub(super) async fn connect(dialer: &Dialer, target: &Target) -> Result<Session, Error> {
+    let link = Arc::new(link(dialer, target).await?);
+    Ok(Session::new(dialer.clone(), target.clone(), link))
+}
+
+/// Opens a connection, logs in, and tells of it.
+pub(super) async fn link(dialer: &Dialer, target: &Target) -> Result<Link, Error> {
     let fail = |(stage, fault)| Error::new(target, stage, fault);
     // What is wrong on this side is said before anything is sent.
-    let judge = Judge::new(target).map_err(|fault| fail((Stage::HostKey, fault)))?;
+    Judge::new(target).map_err(|fault| fail((Stage::HostKey, fault)))?;
     let login = authenticate::prepare(dialer, target)
         .await
         .map_err(|fault| fail((Stage::Authenticate, fault)))?;
-    let said = Said::default();
-    let preference = judge.preference();
-    let handler = Handler {
-        judge: Some(judge),
-        seen: Arc::default(),
-        said: said.clone(),
-    };
+    let way = way(dialer, target).await.map_err(fail)?;
+    // After the bastion's own: who holds a turn waits for nobody else's.
+    let _turn = dialer.turn(target).await;
     let deadline = Instant::now() + target.patience.connect;
-    let (mut handle, local) = open(dialer, target, deadline, preference, handler)
+    let mut opened = open(dialer, target, &way, deadline, Whose::Judged)
         .await
         .map_err(fail)?;
-    authenticate::log_in(dialer, target, &mut handle, login, &said)
+    authenticate::log_in(dialer, target, &mut opened.handle, login, &opened.said)
         .await
         .map_err(|fault| fail((Stage::Authenticate, fault)))?;
     dialer.note(
         &target.host,
         format!("logged in as {} at {}", target.user, target.at()),
     );
-    Ok(Session::new(target.clone(), local, handle, said))
+    let Opened {
+        handle,
+        local,
+        said,
+        refusals,
+    } = opened;
+    Ok(Link::new(handle, local, said, refusals))
 }
 
 /// One key a server offers.
@@ -61,20 +80,20 @@ pub struct HostKey {
 
 /// Asks a server for its host keys, one a kind, best first, and doesn't log in.
 pub(super) async fn host_keys(dialer: &Dialer, target: &Target) -> Result<Vec<HostKey>, Error> {
+    let way = way(dialer, target)
+        .await
+        .map_err(|(stage, fault)| Error::new(target, stage, fault))?;
+    let _turn = dialer.turn(target).await;
     let deadline = Instant::now() + target.patience.connect;
     let mut found: Vec<HostKey> = Vec::new();
     let mut first_fault = None;
     // One connection a kind: a server shows one key in each.
     for kind in [&ORDER[..1], &ORDER[1..4], &ORDER[4..]] {
-        let seen = Arc::new(Mutex::new(None));
-        let handler = Handler {
-            judge: None,
-            seen: Arc::clone(&seen),
-            said: Said::default(),
-        };
-        let outcome = open(dialer, target, deadline, Cow::Owned(kind.to_vec()), handler).await;
+        let seen = Seen::default();
+        let whose = Whose::Seen(kind, &seen);
+        let opened = open(dialer, target, &way, deadline, whose).await;
         let key = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match (key, outcome) {
+        match (key, opened) {
             (Some(key), _) => found.extend(describe(&key)),
             (None, Err((_, Fault::Handshake(russh::Error::NoCommonAlgo { .. })))) => {}
             (None, Err((stage, fault))) => {
@@ -103,17 +122,116 @@ fn describe(key: &PublicKey) -> Option<HostKey> {
     })
 }
 
-/// The way there and the start of SSH, up to and with the host key.
+type Seen = Arc<Mutex<Option<PublicKey>>>;
+
+/// What is done with the key a server shows.
+#[derive(Clone, Copy)]
+enum Whose<'a> {
+    /// It is judged.
+    Judged,
+    /// One of these kinds is asked for, put there, and no further is gone.
+    Seen(&'a [Algorithm], &'a Seen),
+}
+
+/// A connection on which SSH is set up.
+struct Opened {
+    handle: Handle<Handler>,
+    local: Option<SocketAddr>,
+    said: Said,
+    refusals: Refusals,
+}
+
+/// Why SSH wasn't set up.
+struct Failed {
+    stage: Stage,
+    fault: Fault,
+    /// The server may only have had no room: with its words.
+    again: Option<Option<String>>,
+}
+
+impl From<(Stage, Fault)> for Failed {
+    fn from((stage, fault): (Stage, Fault)) -> Self {
+        Self {
+            stage,
+            fault,
+            again: None,
+        }
+    }
+}
+
+/// The way there and the start of SSH, up to and with the host key. A server that hangs up
+/// without a reason is tried again while there is time: sshd does so when too many connections
+/// aren't logged in yet (MaxStartups).
 async fn open(
     dialer: &Dialer,
     target: &Target,
+    way: &Way<'_>,
     deadline: Instant,
-    preference: Cow<'static, [Algorithm]>,
-    handler: Handler,
-) -> Result<(Handle<Handler>, Option<SocketAddr>), (Stage, Fault)> {
-    let Dialled { stream, local } = dial(dialer, target, deadline).await?;
+    whose: Whose<'_>,
+) -> Result<Opened, (Stage, Fault)> {
+    // Three tries and more, however short the time.
+    let mut wait = FIRST_WAIT.min(target.patience.connect / 30);
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let failed = match once(dialer, target, way, deadline, whose).await {
+            Ok(opened) => return Ok(opened),
+            Err(failed) => failed,
+        };
+        let Some(words) = failed.again else {
+            return Err((failed.stage, failed.fault));
+        };
+        let pause = wait.mul_f64(jitter());
+        if Instant::now() + pause >= deadline {
+            return Err((Stage::Connect, Fault::HungUp { tries, words }));
+        }
+        dialer.note(
+            &target.host,
+            format!(
+                "{} hung up before SSH was set up{}; trying again in {:.1} s",
+                target.at(),
+                words.map(|words| format!(" ({words})")).unwrap_or_default(),
+                pause.as_secs_f64()
+            ),
+        );
+        sleep(pause).await;
+        wait = (wait * 2).min(LONGEST_WAIT);
+    }
+}
+
+/// Between a half and one and a half: who was turned away together shouldn't come back so.
+fn jitter() -> f64 {
+    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
+    0.5 + f64::from(random) / f64::from(u32::MAX)
+}
+
+/// One try.
+async fn once(
+    dialer: &Dialer,
+    target: &Target,
+    way: &Way<'_>,
+    deadline: Instant,
+    whose: Whose<'_>,
+) -> Result<Opened, Failed> {
+    let (said, refusals) = (Said::default(), Refusals::default());
+    let (preference, judge, seen) = match whose {
+        Whose::Judged => {
+            let judge = Judge::new(target).map_err(|fault| (Stage::HostKey, fault))?;
+            (judge.preference(), Some(judge), Seen::default())
+        }
+        Whose::Seen(kind, seen) => (Cow::Owned(kind.to_vec()), None, Arc::clone(seen)),
+    };
+    let handler = Handler {
+        judge,
+        seen,
+        said: said.clone(),
+        refusals: refusals.clone(),
+        teller: dialer.teller(&target.host),
+    };
+    let mut dialled = dial(dialer, target, way, deadline).await?;
     let patience = target.patience;
     let alive = Some(patience.alive_interval).filter(|interval| !interval.is_zero());
+    let count = u32::try_from(patience.alive_count).unwrap_or(u32::MAX - 1);
     let config = client::Config {
         preferred: preferred(preference),
         keepalive_interval: alive,
@@ -123,16 +241,62 @@ async fn open(
         nodelay: true,
         ..client::Config::default()
     };
-    let start = client::connect_stream(Arc::new(config), stream, handler);
-    match timeout_at(deadline, start).await {
-        Ok(Ok(handle)) => Ok((handle, local)),
-        Ok(Err(Stop::HostKey(fault))) => Err((Stage::HostKey, *fault)),
-        Ok(Err(Stop::Russh(error))) => Err((Stage::Connect, Fault::Handshake(error))),
-        Err(_) => Err((
-            Stage::Connect,
-            Fault::HandshakeTimeout {
-                after: patience.connect,
-            },
-        )),
+    let heard = Heard::default();
+    let stall = alive.map(|interval| interval.saturating_mul(count + 1));
+    let (wire, keep) = Wire::new(dialled.stream, heard.clone(), stall);
+    let start = client::connect_stream(Arc::new(config), wire, handler);
+    let error = match timeout_at(deadline, start).await {
+        Ok(Ok(handle)) => {
+            keep.keep();
+            return Ok(Opened {
+                handle,
+                local: dialled.local,
+                said,
+                refusals,
+            });
+        }
+        Ok(Err(Stop::HostKey(fault))) => return Err((Stage::HostKey, *fault).into()),
+        Ok(Err(Stop::Russh(error))) => error,
+        Err(_) => {
+            let after = patience.connect;
+            return Err((Stage::Connect, Fault::HandshakeTimeout { after }).into());
+        }
+    };
+    // What the command on the way says is nearer to the cause.
+    if let Some(report) = &mut dialled.report
+        && let Some(fault) = report.fault().await
+    {
+        return Err((Stage::Connect, fault).into());
+    }
+    let words = heard.words();
+    let no_room = match &words {
+        Some(words) => NO_ROOM.iter().any(|known| words.contains(known)),
+        None => true,
+    };
+    if let Some(words) = words.clone().filter(|_| !no_room && !heard.is_ssh()) {
+        return Err((Stage::Connect, Fault::NotSsh { words }).into());
+    }
+    if let (true, Some(words)) = (hung_up(&error), said.get()) {
+        // It gave a reason, and would give it again.
+        let words = Some(words);
+        return Err((Stage::Connect, Fault::HungUp { tries: 1, words }).into());
+    }
+    Err(Failed {
+        again: hung_up(&error).then_some(words.filter(|_| no_room)),
+        stage: Stage::Connect,
+        fault: Fault::Handshake(error),
+    })
+}
+
+/// Whether the other side ended the connection.
+fn hung_up(error: &russh::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    match error {
+        russh::Error::Disconnect | russh::Error::HUP => true,
+        russh::Error::IO(cause) => matches!(
+            cause.kind(),
+            BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof
+        ),
+        _ => false,
     }
 }

@@ -1,42 +1,85 @@
 //! The way to a server's sshd: a stream of bytes, by TCP, through a bastion or a command.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::dialer::Dialer;
 use super::error::{Fault, Stage};
-use super::target::{Address, Target, Via};
+use super::jump;
+use super::link::Link;
+use super::proxy_command::{self, Report};
+use super::target::{Target, Via};
+use super::tcp;
+use super::wire::Stream;
 
 /// A stream to sshd, and our address on it where it has one.
 pub(super) struct Dialled {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Box<dyn Stream>,
     pub(super) local: Option<SocketAddr>,
+    /// Of the command it goes through.
+    pub(super) report: Option<Report>,
+}
+
+/// The way to a target, as far as it can be shared with others.
+pub(super) enum Way<'a> {
+    Direct,
+    Command(&'a str),
+    /// A connection to this bastion.
+    Through(Arc<Link>, &'a Target),
+}
+
+/// Finds the way to a target, and opens its bastion's connection if there is none yet.
+pub(super) async fn way<'a>(
+    dialer: &Dialer,
+    target: &'a Target,
+) -> Result<Way<'a>, (Stage, Fault)> {
+    Ok(match &target.via {
+        Via::Direct => Way::Direct,
+        Via::Command(command) => Way::Command(command),
+        Via::Jump(bastion) => match dialer.bastions().link(dialer, bastion).await {
+            Ok(link) => Way::Through(link, bastion),
+            Err(failure) => return Err((Stage::Connect, Fault::Bastion(failure))),
+        },
+    })
 }
 
 /// Opens the way to a target.
 pub(super) async fn dial(
-    _dialer: &Dialer,
+    dialer: &Dialer,
     target: &Target,
+    way: &Way<'_>,
     deadline: Instant,
 ) -> Result<Dialled, (Stage, Fault)> {
-    let unreachable = |cause| (Stage::Connect, Fault::Unreachable(cause));
-    let after = target.patience.connect;
-    let tcp = async {
-        match (&target.via, &target.address) {
-            (Via::Direct, Address::Ip(address)) => {
-                TcpStream::connect((*address, target.port)).await
-            }
-            _ => Err(std::io::Error::from(std::io::ErrorKind::Unsupported)),
+    match way {
+        Way::Through(link, bastion) => {
+            let stream = jump::through(link, bastion, target, deadline)
+                .await
+                .map_err(|fault| (Stage::Connect, fault))?;
+            Ok(Dialled {
+                stream: Box::new(stream),
+                local: None,
+                report: None,
+            })
         }
-    };
-    let stream = timeout_at(deadline, tcp)
-        .await
-        .map_err(|_| (Stage::Connect, Fault::ConnectTimeout { after }))?
-        .map_err(unreachable)?;
-    // Saves some 45 ms at the login and at every command.
-    stream.set_nodelay(true).map_err(unreachable)?;
-    let local = stream.local_addr().ok();
-    Ok(Dialled { stream, local })
+        Way::Command(command) => {
+            let (stream, report) = proxy_command::start(command, dialer.teller(&target.host))
+                .map_err(|cause| (Stage::Connect, Fault::Unreachable(cause)))?;
+            Ok(Dialled {
+                stream: Box::new(stream),
+                local: None,
+                report: Some(report),
+            })
+        }
+        Way::Direct => {
+            let stream = tcp::connect(target, deadline).await?;
+            let local = stream.local_addr().ok();
+            Ok(Dialled {
+                stream: Box::new(stream),
+                local,
+                report: None,
+            })
+        }
+    }
 }

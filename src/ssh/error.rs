@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::target::Target;
@@ -173,6 +175,48 @@ impl Error {
                 format!("look at what still runs on {host} before you run it again")
             }
             Fault::Input(_) => "check the file that was to be sent".to_owned(),
+            Fault::Resolve { name, .. } => format!(
+                "check the name {name} and the resolver here (`getent hosts {name}`), or give the address"
+            ),
+            Fault::ResolveTimeout { name, .. } => format!(
+                "check the resolver here (`getent hosts {name}`), or give the address of {host}"
+            ),
+            Fault::NoAddress { .. } => {
+                "let another address family do (AddressFamily), or give the address".to_owned()
+            }
+            Fault::HungUp { .. } => format!(
+                "look for MaxStartups and PerSourcePenalties in the sshd log of {host}, let it rest, \
+                 then run it again"
+            ),
+            Fault::NotSsh { .. } => {
+                format!("check that it is sshd that listens on port {port} of {host}")
+            }
+            Fault::ProxyCommand { .. } => {
+                format!("check the ProxyCommand of {host} by hand: `ssh {host} true`")
+            }
+            Fault::Bastion(error) => error.next(),
+            Fault::BastionLost { bastion, .. } | Fault::ForwardTimeout { bastion, .. } => {
+                format!("check that {bastion} is up and isn't overloaded, then run it again")
+            }
+            Fault::ForwardRefused {
+                bastion,
+                forbidden: true,
+                ..
+            } => format!(
+                "allow forwarding to {} in the sshd configuration of {bastion} \
+                 (AllowTcpForwarding, PermitOpen, DisableForwarding)",
+                self.at
+            ),
+            Fault::ForwardRefused { bastion, .. } => format!(
+                "check that sshd runs on {host} and that {bastion} reaches it: from there, `nc {} {port}`",
+                self.at.trim_end_matches(&format!(":{port}"))
+            ),
+            Fault::ExecTimeout { .. } => {
+                format!("check the load of {host} and its sshd log")
+            }
+            Fault::TooMuch { .. } => {
+                format!("let what runs on {host} write less, or write it into a file there")
+            }
         }
     }
 }
@@ -181,10 +225,12 @@ impl Error {
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// No TCP connection came about in time.
-    #[error("no answer within {} s", .after.as_secs_f32())]
+    #[error("no answer within {} s{}", .after.as_secs_f32(), from_any(.tried))]
     ConnectTimeout {
         /// How long we waited.
         after: Duration,
+        /// The addresses that were tried.
+        tried: Vec<SocketAddr>,
     },
     /// TCP was refused, or there is no way there.
     #[error("{0}")]
@@ -344,4 +390,110 @@ pub enum Fault {
     /// What was to be sent to the command couldn't be read here.
     #[error("read what was to be sent: {0}")]
     Input(#[source] io::Error),
+    /// The name can't be looked up.
+    #[error("look up {name}: {cause}")]
+    Resolve {
+        /// The name.
+        name: String,
+        /// What the resolver says.
+        #[source]
+        cause: io::Error,
+    },
+    /// Looking the name up took too long.
+    #[error("no answer about {name} from the resolver within {} s", .after.as_secs_f32())]
+    ResolveTimeout {
+        /// The name.
+        name: String,
+        /// How long we waited.
+        after: Duration,
+    },
+    /// The name has no address of the family that is asked for.
+    #[error("{name} has no {family}address{}",
+        if .other.is_empty() { String::new() } else { format!(", only {}", list(.other)) })]
+    NoAddress {
+        /// The name, or address.
+        name: String,
+        /// `IPv4 `, `IPv6 ` or nothing.
+        family: &'static str,
+        /// The addresses it does have.
+        other: Vec<IpAddr>,
+    },
+    /// The other side ends the connection before SSH is set up.
+    #[error("the port is open, but the connection is closed before SSH is set up (tries: {tries}){}",
+        .words.as_ref().map(|words| format!(": {words}")).unwrap_or_default())]
+    HungUp {
+        /// How often we tried.
+        tries: u32,
+        /// What was said.
+        words: Option<String>,
+    },
+    /// What answers speaks something else.
+    #[error("the port is open, but what answers isn't SSH: {words}")]
+    NotSsh {
+        /// The first line of it.
+        words: String,
+    },
+    /// The command that is the way there failed.
+    #[error("the ProxyCommand ended ({status}){}",
+        if .said.is_empty() { String::new() } else { format!(": {}", .said.join("; ")) })]
+    ProxyCommand {
+        /// How it ended.
+        status: String,
+        /// Its last lines on standard error.
+        said: Vec<String>,
+    },
+    /// There is no connection to the bastion on the way.
+    #[error("through bastion {}: failed to {_0}", .0.host())]
+    Bastion(#[source] Arc<Error>),
+    /// The bastion's connection broke while the way through it was opened.
+    #[error("through bastion {bastion}: the connection to it was lost{}",
+        .said.as_ref().map(|said| format!(": {said}")).unwrap_or_default())]
+    BastionLost {
+        /// The bastion.
+        bastion: String,
+        /// Its last words, or what was seen.
+        said: Option<String>,
+    },
+    /// The bastion won't or can't connect to the host.
+    #[error("through bastion {bastion}: {bastion} says: {what}")]
+    ForwardRefused {
+        /// The bastion.
+        bastion: String,
+        /// Whether it isn't allowed to, rather than unable to.
+        forbidden: bool,
+        /// What the bastion says.
+        what: String,
+    },
+    /// The bastion neither connects to the host nor says why not.
+    #[error("through bastion {bastion}: {bastion} didn't reach it within {} s", .after.as_secs_f32())]
+    ForwardTimeout {
+        /// The bastion.
+        bastion: String,
+        /// How long we waited in all.
+        after: Duration,
+    },
+    /// The server doesn't answer the request to run a command.
+    #[error("no answer to the request to run it within {} s", .after.as_secs_f32())]
+    ExecTimeout {
+        /// How long we waited.
+        after: Duration,
+    },
+    /// The command wrote more than its caller can use.
+    #[error("it wrote more than {} MiB to its standard output", .most / (1024 * 1024))]
+    TooMuch {
+        /// How much it may write (bytes).
+        most: usize,
+    },
+}
+
+fn from_any(addresses: &[SocketAddr]) -> String {
+    match addresses {
+        [] | [_] => String::new(),
+        several => format!(" from any of {}", list(several)),
+    }
+}
+
+fn list<T: fmt::Display>(all: &[T]) -> String {
+    let all: Vec<_> = all.iter().map(T::to_string).collect();
+    all.join(", ")
 }

@@ -3,11 +3,19 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use russh::client::{self, DisconnectReason};
+use russh::client::{self, DisconnectReason, Session};
 use russh::keys::{PublicKey, PublicKeyOrCertificate};
+use russh::{ChannelId, ChannelOpenFailure};
 
+use super::dialer::Teller;
 use super::error::Fault;
+use super::link::Refusals;
 use super::trust::Judge;
+
+/// As many lines of a banner are told.
+const MOST_BANNER: usize = 20;
+/// And this much of each.
+const LONGEST_BANNER: usize = 200;
 
 /// The server's last words on a connection.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +54,9 @@ pub(super) struct Handler {
     /// The key that was shown, if it is only looked at.
     pub(super) seen: Arc<Mutex<Option<PublicKey>>>,
     pub(super) said: Said,
+    /// Why a channel wasn't opened.
+    pub(super) refusals: Refusals,
+    pub(super) teller: Teller,
 }
 
 impl client::Handler for Handler {
@@ -62,6 +73,28 @@ impl client::Handler for Handler {
             .check(&key)
             .map(|()| true)
             .map_err(|fault| Stop::HostKey(Box::new(fault)))
+    }
+
+    /// What a server wants said before a login. Legal notices can be long.
+    async fn auth_banner(&mut self, banner: &str, _: &mut Session) -> Result<(), Stop> {
+        let lines = banner.lines().filter(|line| !line.trim().is_empty());
+        for line in lines.take(MOST_BANNER) {
+            let line: String = line.trim_end().chars().take(LONGEST_BANNER).collect();
+            self.teller.tell(format!("the server says: {line}"));
+        }
+        Ok(())
+    }
+
+    async fn channel_open_failure(
+        &mut self,
+        _: ChannelId,
+        _: ChannelOpenFailure,
+        words: &str,
+        _: &str,
+        _: &mut Session,
+    ) -> Result<(), Stop> {
+        self.refusals.set(words);
+        Ok(())
     }
 
     async fn disconnected(&mut self, reason: DisconnectReason<Stop>) -> Result<(), Stop> {

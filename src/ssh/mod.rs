@@ -1,13 +1,15 @@
 //! SSH: the only room that names `russh`.
 //!
 //! - `dialer`: opens connections, and holds what those of a run share; `target`: where to,
-//!   which way, as whom; `dial`: the way to a server's sshd.
+//!   which way, as whom.
+//! - `dial`: the way to a server's sshd: `tcp`, the `jump` through a bastion, or a
+//!   `proxy_command`; `wire`: the bytes on it, watched.
 //! - `connect`: the start of SSH with the check of the host key; `algorithms`: what we speak.
 //! - `trust`: which host keys count, and `known_hosts`: reading the files that say so.
 //! - `authenticate`: logging in; `keys`: which private keys there are: files, the agent, the
 //!   usual places; `ask`: what only the operator can answer.
-//! - `session`: a connection that is logged in, and commands run over it; `output`: what
-//!   they write.
+//! - `link`: one connection that is logged in; `session`: one or more of them to a host, and
+//!   commands run over them; `exec`: one command; `output`: what it writes.
 //! - `error`: what can go wrong, where, and what to do about it.
 //!
 //! A server whose key isn't pinned or known is never logged in to, and nothing here
@@ -20,19 +22,26 @@ mod connect;
 mod dial;
 mod dialer;
 mod error;
+mod exec;
 mod handler;
+mod jump;
 mod keys;
 mod known_hosts;
+mod link;
 mod output;
+mod proxy_command;
 mod session;
 mod target;
+mod tcp;
 mod trust;
+mod wire;
 
 pub use ask::{Answer, Ask, Nobody, Question, Unanswered};
 pub use connect::HostKey;
 pub use dialer::{Dialer, Note};
 pub use error::{Error, Fault, Stage};
+pub use exec::{Done, Exec, Input, Status};
 pub use keys::Keys;
-pub use session::{Done, Exec, Input, Session, Status};
+pub use session::Session;
 pub use target::{Address, Agent, Family, Identity, Patience, Target, Via};
 pub use trust::Trust;

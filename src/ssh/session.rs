@@ -1,142 +1,50 @@
 //! A connection that is logged in, and commands run over it.
 
-use std::fmt;
-use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use russh::client::Handle;
-use russh::{ChannelMsg, ChannelWriteHalf, Disconnect, Sig, client};
+use russh::{Channel, client};
 use tokio::sync::Semaphore;
-use tokio::sync::mpsc::{Receiver, UnboundedSender};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
+use super::connect;
+use super::dialer::Dialer;
 use super::error::{Error, Fault, Stage};
-use super::handler::{Handler, Said};
-use super::output::Output;
+use super::exec::{Done, Exec, run};
+use super::link::{Link, Seat};
 use super::target::Target;
 
-/// Commands at once on one connection. sshd refuses the eleventh (MaxSessions).
+/// Commands at once. sshd refuses the eleventh on one connection (MaxSessions).
 const AT_ONCE: usize = 8;
-/// How long to wait for a goodbye to be sent.
-const GOODBYE: Duration = Duration::from_millis(500);
+/// A server may need a moment to free the place of a command that has just ended.
+const FREES_WITHIN: Duration = Duration::from_millis(600);
 
-/// A connection to one host, logged in.
+/// A connection to one host, logged in; several where the server takes few commands on one.
 pub struct Session {
+    dialer: Dialer,
     target: Target,
-    local: Option<SocketAddr>,
-    handle: Handle<Handler>,
-    said: Said,
+    first: Arc<Link>,
+    /// Those that were opened for more commands.
+    further: Mutex<Vec<Arc<Link>>>,
+    /// Held while one of them is opened.
+    opening: tokio::sync::Mutex<()>,
+    /// Commands that the server takes on one connection, as far as we know.
+    most: AtomicUsize,
     slots: Semaphore,
     execs: AtomicUsize,
 }
 
-/// One command.
-#[derive(Debug)]
-pub struct Exec {
-    /// Shell text, for the user's login shell.
-    pub command: String,
-    /// What it gets to read.
-    pub input: Input,
-    /// Gets each line of output as it comes, of both streams, without its end.
-    pub lines: Option<UnboundedSender<String>>,
-    /// How long it may take, the wait for a free slot not counted. None: as long as it likes.
-    pub limit: Option<Duration>,
-}
-
-impl Exec {
-    /// A command with nothing to read, no time limit and no live output.
-    pub fn new(command: impl Into<String>) -> Self {
-        Self {
-            command: command.into(),
-            input: Input::Empty,
-            lines: None,
-            limit: None,
-        }
-    }
-}
-
-/// What a command gets to read.
-pub enum Input {
-    /// Nothing.
-    Empty,
-    /// These bytes.
-    Bytes(Vec<u8>),
-    /// These pieces, taken as fast as the command reads. An error ends the command.
-    Stream(Receiver<io::Result<Vec<u8>>>),
-}
-
-/// Says how much, never what: it may be a secret.
-impl fmt::Debug for Input {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("Empty"),
-            Self::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
-            Self::Stream(_) => f.write_str("Stream"),
-        }
-    }
-}
-
-/// How a command ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// By itself, with this exit code.
-    Code(u32),
-    /// By this signal, `KILL`.
-    Signal(String),
-}
-
-impl Status {
-    /// Whether it ended by itself with code 0.
-    pub fn success(&self) -> bool {
-        *self == Self::Code(0)
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Code(code) => write!(f, "exit code {code}"),
-            Self::Signal(name) => write!(f, "signal {name}"),
-        }
-    }
-}
-
-/// A command that ended.
-pub struct Done {
-    /// How.
-    pub status: Status,
-    /// All it wrote to its standard output.
-    pub stdout: Vec<u8>,
-    /// All it wrote to its standard error.
-    pub stderr: Vec<u8>,
-}
-
-/// Says how much came, never what: it may hold a secret.
-impl fmt::Debug for Done {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Done")
-            .field("status", &self.status)
-            .field("stdout", &format_args!("{} bytes", self.stdout.len()))
-            .field("stderr", &format_args!("{} bytes", self.stderr.len()))
-            .finish()
-    }
-}
-
 impl Session {
-    pub(super) fn new(
-        target: Target,
-        local: Option<SocketAddr>,
-        handle: Handle<Handler>,
-        said: Said,
-    ) -> Self {
+    pub(super) fn new(dialer: Dialer, target: Target, link: Arc<Link>) -> Self {
         Self {
+            dialer,
             target,
-            local,
-            handle,
-            said,
+            first: link,
+            further: Mutex::default(),
+            opening: tokio::sync::Mutex::default(),
+            most: AtomicUsize::new(AT_ONCE),
             slots: Semaphore::new(AT_ONCE),
             execs: AtomicUsize::new(0),
         }
@@ -152,6 +60,12 @@ impl Session {
         self.execs.load(Ordering::Relaxed)
     }
 
+    /// How many connections it has: more than one where the server takes fewer commands at
+    /// once on one (`MaxSessions`) than were run.
+    pub fn connections(&self) -> usize {
+        1 + self.further().len()
+    }
+
     /// What it is a connection to.
     pub fn target(&self) -> &Target {
         &self.target
@@ -159,190 +73,141 @@ impl Session {
 
     /// Our end of the connection; `None` behind a bastion or a command.
     pub fn local_address(&self) -> Option<SocketAddr> {
-        self.local
+        self.first.local
     }
 
-    /// Whether the connection is over.
+    /// Whether the connection is over. Of several, the first counts.
     pub fn is_closed(&self) -> bool {
-        self.handle.is_closed()
+        self.first.is_closed()
     }
 
-    /// Says goodbye. A session that is merely dropped ends too, without a word.
+    pub(super) fn link(&self) -> &Arc<Link> {
+        &self.first
+    }
+
+    /// Says goodbye, unless others go through it (see [`Dialer::adopt`]). A session that is merely
+    /// dropped ends too, without a word.
     pub async fn close(self) {
-        let goodbye = self
-            .handle
-            .disconnect(Disconnect::ByApplication, "done", "en");
-        let sent = timeout(GOODBYE, goodbye).await;
-        if matches!(sent, Ok(Ok(()))) {
-            let _ = timeout(GOODBYE, self.handle).await;
+        let mut all = self.further();
+        all.push(Arc::clone(&self.first));
+        for link in all {
+            if link.riders.load(Ordering::SeqCst) == 0 {
+                link.close().await;
+            }
         }
     }
 
-    /// Runs a command to its end. Up to eight run at once; more wait.
+    /// Runs a command to its end. Up to eight run at once; more wait. Where the server takes fewer
+    /// on one connection, further ones are opened.
     ///
     /// A command that ends without reading all its input is no error: its status is what counts.
     ///
     /// # Errors
-    /// Everything but an ended command, with whatever status: see [`Fault`].
+    /// Everything but an ended command, with whatever status: see [`Fault`]. Of another stage than
+    /// [`Stage::Exec`] if a further connection is needed and can't be had.
     pub async fn exec(&self, request: Exec) -> Result<Done, Error> {
-        let fail = |fault| Error::new(&self.target, Stage::Exec, fault);
         let limit = request.limit;
         // The semaphore is never closed.
-        let _slot = self.slots.acquire().await.map_err(|_| fail(self.lost()))?;
+        let _slot = self.slots.acquire().await.ok();
         let run = self.run(request);
         match limit {
             Some(after) => timeout(after, run)
                 .await
-                .unwrap_or(Err(Fault::Limit { after })),
+                .unwrap_or_else(|_| Err(self.fail(Fault::Limit { after }))),
             None => run.await,
         }
-        .map_err(fail)
     }
 
-    fn lost(&self) -> Fault {
-        Fault::Lost {
-            said: self.said.get(),
-        }
-    }
-
-    async fn run(&self, request: Exec) -> Result<Done, Fault> {
-        let Exec {
-            command,
-            input,
-            lines,
-            limit: _,
-        } = request;
-        let channel = match self.handle.channel_open_session().await {
-            Ok(channel) => channel,
-            Err(russh::Error::ChannelOpenFailure(reason)) => {
-                return Err(Fault::ExecRefused {
-                    what: format!("no session: {reason:?}"),
-                });
-            }
-            Err(_) => return Err(self.lost()),
-        };
+    async fn run(&self, request: Exec) -> Result<Done, Error> {
+        let (channel, seat) = self.channel().await?;
         self.execs.fetch_add(1, Ordering::Relaxed);
-        let (mut output, channel) = channel.split();
-        let mut feed = Feed(Some(channel));
-        feed.exec(command).await.map_err(|_| self.lost())?;
+        run(channel, seat, request, self.target.patience.login)
+            .await
+            .map_err(|fault| self.fail(fault))
+    }
 
-        let mut end = End::default();
-        let mut stdout = Output::new(lines.clone());
-        let mut stderr = Output::new(lines);
-        {
-            let mut feeding = pin!(feed.all(input));
-            let mut fed = false;
-            // Both ways at once: a command that writes while it reads would else wait for us for
-            // ever, and with it everything else on the connection.
-            loop {
-                tokio::select! {
-                    message = output.wait() => match message {
-                        Some(ChannelMsg::Data { data }) => stdout.take(&data),
-                        Some(ChannelMsg::ExtendedData { data, .. }) => stderr.take(&data),
-                        Some(ChannelMsg::ExitStatus { exit_status }) => {
-                            end.status = Some(Status::Code(exit_status));
-                        }
-                        Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
-                            end.status = Some(Status::Signal(name(&signal_name)));
-                        }
-                        Some(ChannelMsg::Failure) => {
-                            return Err(Fault::ExecRefused { what: "the request failed".to_owned() });
-                        }
-                        // Neither is the last: status and output may follow.
-                        Some(ChannelMsg::Eof) => end.eof = true,
-                        Some(ChannelMsg::Close) => {
-                            end.closed = true;
-                            break;
-                        }
-                        Some(_) => {}
-                        None => break,
-                    },
-                    outcome = &mut feeding, if !fed => {
-                        outcome.map_err(Fault::Input)?;
-                        fed = true;
+    fn fail(&self, fault: Fault) -> Error {
+        Error::new(&self.target, Stage::Exec, fault)
+    }
+
+    fn further(&self) -> Vec<Arc<Link>> {
+        let mut all = self.further.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|link| !link.is_closed());
+        all.clone()
+    }
+
+    /// A channel for a command, on whichever connection the server gives one.
+    async fn channel(&self) -> Result<(Channel<client::Msg>, Seat), Error> {
+        let after = self.target.patience.login;
+        let mut until = None;
+        loop {
+            let seat = self.seat().await?;
+            let opening = timeout(after, seat.link().handle.channel_open_session()).await;
+            let reason = match opening {
+                Ok(Ok(channel)) => return Ok((channel, seat)),
+                Ok(Err(russh::Error::ChannelOpenFailure(reason))) => reason,
+                Ok(Err(_)) => {
+                    let said = seat.link().said();
+                    return Err(self.fail(Fault::Lost { said }));
+                }
+                Err(_) => return Err(self.fail(Fault::ExecTimeout { after })),
+            };
+            match seat.others() {
+                (0, 0) => {
+                    // Nothing is open that we know of. It may be that the server hasn't yet
+                    // taken in the end of the one before.
+                    let until = *until.get_or_insert_with(|| Instant::now() + FREES_WITHIN);
+                    if Instant::now() >= until {
+                        let what = format!("no session: {reason:?}");
+                        return Err(self.fail(Fault::ExecRefused { what }));
+                    }
+                    sleep(Duration::from_millis(30)).await;
+                }
+                // One that was given up is still there.
+                (0, _) => seat.link().fill(),
+                (others, left) => {
+                    let known = self.most.fetch_min(others + left, Ordering::SeqCst);
+                    if known > others + left {
+                        self.dialer.note(
+                            &self.target.host,
+                            format!(
+                                "the server refuses more than {} commands at once on a \
+                                 connection: opening a further one",
+                                others + left
+                            ),
+                        );
                     }
                 }
             }
         }
-        if end.closed {
-            feed.0 = None;
-        }
-        let stdout = stdout.end();
-        let stderr = stderr.end();
-        match end.status {
-            // Without a close, only what came before an end of output is sure to be all of it.
-            Some(status) if end.closed || end.eof => Ok(Done {
-                status,
-                stdout,
-                stderr,
-            }),
-            None if end.closed => Err(Fault::NoExitStatus),
-            _ => Err(self.lost()),
-        }
-    }
-}
-
-/// What has been seen of a command's end.
-#[derive(Default)]
-struct End {
-    status: Option<Status>,
-    eof: bool,
-    closed: bool,
-}
-
-fn name(signal: &Sig) -> String {
-    match signal {
-        Sig::Custom(name) => name.clone(),
-        known => format!("{known:?}"),
-    }
-}
-
-/// The way into a command. Closes its channel when it goes, so that one given up (time limit,
-/// a caller that went away) doesn't take up one of the server's sessions.
-struct Feed(Option<ChannelWriteHalf<client::Msg>>);
-
-impl Feed {
-    async fn exec(&self, command: String) -> Result<(), russh::Error> {
-        match &self.0 {
-            Some(channel) => channel.exec(true, command).await,
-            None => Ok(()),
-        }
     }
 
-    /// Sends all input. That the command doesn't take it is for its status to say.
-    async fn all(&self, input: Input) -> io::Result<()> {
-        let Some(channel) = &self.0 else {
-            return Ok(());
-        };
-        match input {
-            Input::Empty => {}
-            Input::Bytes(bytes) => {
-                if channel.data_bytes(bytes).await.is_err() {
-                    return Ok(());
-                }
+    /// A place for a command, on a further connection if need be.
+    async fn seat(&self) -> Result<Seat, Error> {
+        if self.is_closed() {
+            let said = self.first.said();
+            return Err(self.fail(Fault::Lost { said }));
+        }
+        if let Some(seat) = self.free_seat() {
+            return Ok(seat);
+        }
+        let _opening = self.opening.lock().await;
+        loop {
+            // Somebody else may have opened one meanwhile, or left one.
+            if let Some(seat) = self.free_seat() {
+                return Ok(seat);
             }
-            Input::Stream(mut pieces) => {
-                while let Some(piece) = pieces.recv().await {
-                    if channel.data_bytes(piece?).await.is_err() {
-                        return Ok(());
-                    }
-                }
-            }
+            let link = Arc::new(connect::link(&self.dialer, &self.target).await?);
+            self.further
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(link);
         }
-        // An error means that the command is gone; its status says how.
-        let _ = channel.eof().await;
-        Ok(())
     }
-}
 
-impl Drop for Feed {
-    fn drop(&mut self) {
-        if let (Some(channel), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current())
-        {
-            runtime.spawn(async move {
-                // Fails where the connection or the channel is gone: nothing to close then.
-                let _ = timeout(GOODBYE, channel.close()).await;
-            });
-        }
+    fn free_seat(&self) -> Option<Seat> {
+        let most = self.most.load(Ordering::SeqCst);
+        let first = std::iter::once(Arc::clone(&self.first));
+        first.chain(self.further()).find_map(|link| link.seat(most))
     }
 }

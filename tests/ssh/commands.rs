@@ -136,6 +136,7 @@ async fn thirty_two_mebibytes_go_through_cat_and_back() {
     let bytes: Vec<u8> = (0..32 * MIB).map(|at| (at / 7) as u8).collect();
     let request = Exec {
         input: Input::Bytes(bytes.clone()),
+        most: 32 * MIB,
         ..Exec::new("cat")
     };
     // The connection serves others meanwhile.

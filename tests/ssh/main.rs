@@ -1,8 +1,8 @@
 //! The `ssh` room against a real SSH server, in this process, over loopback TCP.
 //!
 //! - `server`: the server, and what it saw
-//! - `agent`: a small SSH agent
-//! - `host_keys`, `login`, `commands`: what is shown
+//! - `agent`: a small SSH agent; `openssh`: a real sshd; `relay`: what lies in between
+//! - `host_keys`, `login`, `commands`, `way`, `jump`, `sessions`: what is shown
 
 #![allow(
     clippy::unwrap_used,
@@ -13,5 +13,10 @@
 mod agent;
 mod commands;
 mod host_keys;
+mod jump;
 mod login;
+mod openssh;
+mod relay;
 mod server;
+mod sessions;
+mod way;

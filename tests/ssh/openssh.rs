@@ -1,0 +1,157 @@
+//! OpenSSH's own sshd, on loopback, with keys and a configuration of its own.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use provision::ssh::{
+    Address, Dialer, Family, Identity, Keys, Nobody, Note, Patience, Target, Trust, Via,
+};
+use russh::keys::{Algorithm, PublicKey};
+use tempfile::TempDir;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::server::{new_key, print};
+
+const PROGRAM: &str = "/usr/sbin/sshd";
+
+/// A running sshd; ends with its owner.
+pub struct Sshd {
+    pub port: u16,
+    pub dir: TempDir,
+    user: String,
+    host_key: PublicKey,
+    child: Child,
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        // It fails where it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Sshd {
+    /// Starts one with these lines on top of its configuration. None where there is no sshd.
+    pub fn start(options: &str) -> Option<Self> {
+        if !Path::new(PROGRAM).exists() {
+            let why = "left out: there is no sshd here (openssh-server)";
+            assert!(std::env::var_os("CI").is_none(), "{why}");
+            eprintln!("{why}");
+            return None;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+            path
+        };
+        let host_key = new_key(Algorithm::Ed25519);
+        let user_key = new_key(Algorithm::Ed25519);
+        let host_file = write(
+            "host_key",
+            &host_key.to_openssh(Default::default()).unwrap(),
+        );
+        write("key", &user_key.to_openssh(Default::default()).unwrap());
+        let public = user_key.public_key().to_openssh().unwrap();
+        let authorized = write("authorized_keys", &format!("{public}\n"));
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let config = write(
+            "sshd_config",
+            &format!(
+                "{options}\nListenAddress 127.0.0.1\nPort {port}\nHostKey {}\n\
+                 AuthorizedKeysFile {}\nPidFile none\nStrictModes no\nUsePAM no\n\
+                 PermitRootLogin yes\nPasswordAuthentication no\nPrintMotd no\n\
+                 LogLevel VERBOSE\n",
+                host_file.display(),
+                authorized.display()
+            ),
+        );
+        // As root it insists on this empty directory, which its service would make. It fails where
+        // it is there, or isn't needed.
+        let _ = std::fs::create_dir("/run/sshd");
+        let child = Command::new(PROGRAM)
+            .args(["-D", "-f"])
+            .arg(config)
+            .arg("-E")
+            .arg(dir.path().join("log"))
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let user = Command::new("id").arg("-un").output().unwrap().stdout;
+        let sshd = Self {
+            port,
+            user: String::from_utf8(user).unwrap().trim().to_owned(),
+            host_key: host_key.public_key().clone(),
+            child,
+            dir,
+        };
+        for _ in 0..200 {
+            if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+                return Some(sshd);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("sshd doesn't start: {}", sshd.log());
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    /// How many logins it let in.
+    pub fn logins(&self) -> usize {
+        self.log().matches("Accepted publickey").count()
+    }
+
+    pub fn target(&self, host: &str) -> Target {
+        Target {
+            host: host.to_owned(),
+            address: Address::Ip(Ipv4Addr::LOCALHOST.into()),
+            port: self.port,
+            family: Family::Any,
+            via: Via::Direct,
+            alias: None,
+            trust: Trust {
+                pinned: Some(print(&self.host_key)),
+                known_hosts: Vec::new(),
+            },
+            user: self.user.clone(),
+            identity: Identity {
+                key: Some(self.dir.path().join("key")),
+                ..Identity::default()
+            },
+            patience: Patience::default(),
+        }
+    }
+
+    /// The same, through a bastion.
+    pub fn behind(&self, host: &str, bastion: &Target) -> Target {
+        Target {
+            via: Via::Jump(Box::new(bastion.clone())),
+            ..self.target(host)
+        }
+    }
+}
+
+/// Connections with no keys but those targets name, and what is told about them.
+pub fn dialer() -> (Dialer, UnboundedReceiver<Note>) {
+    let (sender, notes) = unbounded_channel();
+    let ask = std::sync::Arc::new(Nobody);
+    (Dialer::new(Keys::new(None, None), ask, Some(sender)), notes)
+}
+
+/// What was told so far.
+pub fn told(notes: &mut UnboundedReceiver<Note>) -> Vec<String> {
+    let mut all = Vec::new();
+    while let Ok(note) = notes.try_recv() {
+        all.push(format!("{}: {}", note.host, note.text));
+    }
+    all
+}
