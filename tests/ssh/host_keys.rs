@@ -295,8 +295,9 @@ async fn a_port_that_hangs_up_is_no_ssh_server() {
     let server = Server::start().await;
     let mut target = server.target();
     target.port = listener.local_addr().unwrap().port();
+    target.patience.connect = Duration::from_secs(1);
     tokio::spawn(async move { while listener.accept().await.is_ok() {} });
     let error = server.dialer().connect(&target).await.err().unwrap();
     assert_eq!(error.stage(), Stage::Connect);
-    assert!(matches!(error.fault(), Fault::Handshake(_)), "{error}");
+    assert!(matches!(error.fault(), Fault::HungUp { .. }), "{error}");
 }

@@ -7,9 +7,9 @@ use provision::ssh::{Exec, Fault, Input, Patience, Target};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
+use crate::sshd::{Sshd, dialer, told};
 use crate::relay::{Relay, Treat};
 use crate::server::Server;
-use crate::sshd::{Sshd, dialer, told};
 
 const HANG: Duration = Duration::from_secs(60);
 
@@ -38,7 +38,8 @@ async fn commands_side_by_side_get_further_connections_where_one_takes_few() {
         let dir = server.dir.path().display();
         let run = |number: usize| {
             session.exec(Exec::new(format!(
-                "touch {dir}/run{number}; while [ $(ls {dir} | grep -c ^run) -lt 8 ]; do sleep 0.05; done"
+                "touch {dir}/run{number}; while [ $(ls {dir} | grep -c ^run) -lt 8 ]; do sleep 0.05; \
+                 [ -e {dir}/key ] || exit 1; done"
             )))
         };
         let all = async {

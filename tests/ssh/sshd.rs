@@ -82,6 +82,8 @@ impl Sshd {
             .arg("-E")
             .arg(dir.path().join("log"))
             .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let user = Command::new("id").arg("-un").output().unwrap().stdout;
