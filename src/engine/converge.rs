@@ -464,8 +464,16 @@ impl Host<'_> {
         let host = &self.plan.host;
         let entrance = || Entrance::new(&work.settings, host, &work.dialer, &events, &work.roots);
         match guard.prove(&work.settings, &events, entrance).await {
-            Ok((_new, attempts)) => {
+            Ok((new, attempts)) => {
                 self.tally.connections += attempts;
+                let routes = &work.settings.routes;
+                if routes.is_bastion(host) {
+                    // The user who came in at first may not be let in again.
+                    routes
+                        .shared
+                        .lets_in(&host.name, &new.session.target().user);
+                    work.dialer.adopt(&new.session).await;
+                }
                 Ok(())
             }
             Err(lapsed) => Err(lapsed.into()),

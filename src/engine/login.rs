@@ -17,6 +17,8 @@ use crate::ssh::{self, Dialer, Fault, Session, Stage};
 enum Denied {
     /// There is no way there.
     Way(RouteError),
+    /// A host of the site on the way isn't to be had.
+    Bastion(Failure),
     /// The connection or the login failed.
     Ssh(ssh::Error),
 }
@@ -66,6 +68,44 @@ impl<'a> Entrance<'a> {
         }
     }
 
+    /// As [`Self::next`] for the first time on a host; a bastion's session is that of all who
+    /// are reached through it.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub(super) async fn first(&mut self) -> Result<Remote, Failure> {
+        if !self.settings.routes.is_bastion(self.host) || !self.tried.is_empty() {
+            return self.next().await;
+        }
+        let shared = &self.settings.routes.shared;
+        let session = match self.through(self.host).await {
+            Ok(session) => session,
+            // Told in its own words, and not once more.
+            Err(failure) => {
+                let known = shared.cell(&self.host.name).get().cloned();
+                return Err(known.and_then(Result::err).unwrap_or(failure));
+            }
+        };
+        let user = session.target().user.clone();
+        if self.settings.site.ssh.user.as_str() != user {
+            // The sudo user was turned down; this is the bootstrap user.
+            self.left.clear();
+            self.tried.push(self.settings.site.ssh.user.to_string());
+            self.connections += 1;
+            self.bootstrap = false;
+        }
+        self.left.retain(|left| *left != user);
+        self.tried.push(user.clone());
+        self.connections += 1;
+        let host = self.host.name.to_string();
+        Ok(Remote {
+            session,
+            root: self.roots.of(&host, &user),
+            host,
+            events: self.events.clone(),
+        })
+    }
+
     /// Connections it took so far.
     pub(super) fn connections(&self) -> usize {
         self.connections
@@ -92,8 +132,8 @@ impl<'a> Entrance<'a> {
         while let Some(user) = self.who().await? {
             self.tried.push(user.clone());
             self.connections += 1;
-            let (settings, host) = (self.settings, self.host);
-            match attempt(settings, host, &user, self.dialer, self.events).await {
+            let host = self.host;
+            match self.attempt(&user).await {
                 Ok(session) => {
                     let host = host.name.to_string();
                     return Ok(Remote {
@@ -104,6 +144,7 @@ impl<'a> Entrance<'a> {
                     });
                 }
                 Err(Denied::Way(error)) => return Err(no_way(&error)),
+                Err(Denied::Bastion(failure)) => return Err(failure),
                 Err(Denied::Ssh(error)) => {
                     self.may_pass = passes(&error);
                     self.refused.push(lost(&error));
@@ -115,6 +156,58 @@ impl<'a> Entrance<'a> {
             }
         }
         Err(together(std::mem::take(&mut self.refused)))
+    }
+
+    async fn attempt(&self, user: &str) -> Result<Session, Denied> {
+        let (host, settings): (&'a Host, &'a Settings) = (self.host, self.settings);
+        let routes = &settings.routes;
+        for bastion in routes.bastions(host) {
+            self.through(bastion).await.map_err(Denied::Bastion)?;
+        }
+        let target = routes.target(host, user).await;
+        let mut target = target.map_err(Denied::Way)?;
+        if self.bootstrap {
+            // On first contact this user isn't there, and has no password to be asked for.
+            let other = routes.bootstrap_user(host).await.map_err(Denied::Way)?;
+            let first = other == user;
+            target.identity.password &= first;
+            target.identity.interactive &= first;
+        }
+        let name = host.name.to_string();
+        self.events.send(Event::Connecting {
+            host: name.clone(),
+            user: user.to_owned(),
+            address: target.at(),
+        });
+        let start = Instant::now();
+        let session = self.dialer.connect(&target).await.map_err(Denied::Ssh)?;
+        self.events.send(Event::Connected {
+            host: name,
+            user: user.to_owned(),
+            ms: ms(start),
+        });
+        Ok(session)
+    }
+
+    /// Logs in to a bastion of the site, once a run, and makes its connection the way to all
+    /// that are reached through it.
+    async fn through(&self, bastion: &'a Host) -> Result<Arc<Session>, Failure> {
+        let shared = &self.settings.routes.shared;
+        let cell = shared.cell(&bastion.name);
+        let log_in = || async {
+            let (settings, dialer) = (self.settings, self.dialer);
+            let mut entrance = Self::new(settings, bastion, dialer, self.events, self.roots);
+            // A bastion may itself be reached through another.
+            let remote = Box::pin(entrance.next()).await?;
+            shared.lets_in(&bastion.name, &remote.session.target().user);
+            dialer.adopt(&remote.session).await;
+            Ok(remote.session)
+        };
+        let session = cell.get_or_init(log_in).await.clone();
+        session.map_err(|mut failure: Failure| {
+            failure.what = format!("through bastion {}: {}", bastion.name, failure.what);
+            failure
+        })
     }
 
     /// Whose turn it is.
@@ -155,32 +248,6 @@ impl<'a> Entrance<'a> {
         }
         None
     }
-}
-
-async fn attempt(
-    settings: &Settings,
-    host: &Host,
-    user: &str,
-    dialer: &Dialer,
-    events: &Events,
-) -> Result<Session, Denied> {
-    let target = settings.routes.target(host, user).await;
-    let target = target.map_err(Denied::Way)?;
-    let name = host.name.to_string();
-    events.send(Event::Connecting {
-        host: name.clone(),
-        user: user.to_owned(),
-        address: target.at(),
-    });
-    let start = Instant::now();
-    let session = dialer.connect(&target).await.map_err(Denied::Ssh)?;
-    let ms = ms(start);
-    events.send(Event::Connected {
-        host: name,
-        user: user.to_owned(),
-        ms,
-    });
-    Ok(session)
 }
 
 /// Whether it may be gone in a moment.

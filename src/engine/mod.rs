@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`survey`] | connects to all hosts, reads each in one exec, compares; changes nothing |
 //! | [`route`] | the way to every host, by site.toml and the operator's SSH configuration |
+//! | [`bastion`] | hosts that others are reached through |
 //! | [`login`] | logs in, as the bootstrap user where the sudo user isn't there yet |
 //! | [`root`] | ways to be root: as it is, by sudo with or without a password, by doas |
 //! | [`exec`] | one command in one of these ways |
@@ -22,6 +23,7 @@
 //! | [`run`] | all of it, and the summary |
 
 mod act;
+mod bastion;
 mod context;
 mod converge;
 mod exec;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use super::bastion::Bastions;
 use crate::site::{Host, HostName, Jump, Site};
 use crate::ssh::config::{self, Config, ConfigError, Hop, Options, Proxy};
 use crate::ssh::{Address, Agent, Family, Identity, Patience, Target, Trust, Via};
@@ -25,8 +26,8 @@ pub struct Routes {
     config: Config,
     /// What the configuration said, by host, user and port asked for.
     asked: Arc<Mutex<BTreeMap<Asked, Options>>>,
-    /// Whom each bastion of the site has let in.
-    users: Arc<Mutex<BTreeMap<HostName, String>>>,
+    /// The bastions of the site.
+    pub(super) shared: Bastions,
 }
 
 /// Why there is no way to a host. Reads after "failed to".
@@ -70,7 +71,7 @@ impl Routes {
             site,
             config,
             asked: Arc::default(),
-            users: Arc::default(),
+            shared: Bastions::default(),
         }
     }
 
@@ -89,10 +90,10 @@ impl Routes {
         way.into_iter().filter_map(|jump| self.at(jump)).collect()
     }
 
-    /// Notes whom a bastion of the site has let in: it is reached as that user from now on.
-    pub(super) fn lets_in(&self, bastion: &HostName, user: &str) {
-        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        users.insert(bastion.clone(), user.to_owned());
+    /// Whether others are reached through a host.
+    pub fn is_bastion(&self, host: &Host) -> bool {
+        let mut others = self.site.hosts.values();
+        others.any(|other| self.bastions(other).iter().any(|at| at.name == host.name))
     }
 
     /// How a user is logged in on a host.
@@ -350,8 +351,7 @@ impl Routes {
     }
 
     fn user_of(&self, bastion: &HostName) -> String {
-        let users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = users.get(bastion).cloned();
+        let known = self.shared.user(bastion);
         known.unwrap_or_else(|| self.site.ssh.user.to_string())
     }
 }

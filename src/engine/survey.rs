@@ -89,7 +89,7 @@ pub async fn survey(plan: Plan, settings: &Settings, dialer: Dialer, events: &Ev
                 let gather = gather.map_err(|e| unreadable(&e))?;
                 let mut again = true;
                 loop {
-                    let remote = entrance.next().await?;
+                    let remote = entrance.first().await?;
                     let failure = match read(&remote, &gather).await {
                         Ok(seen) => return Ok((remote, seen)),
                         Err(failure) => failure,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -9,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ask::Ask;
 use super::connect::{self, HostKey};
-use super::error::Error;
+use super::error::{Error, Fault};
 use super::jump::Bastions;
 use super::keys::Keys;
 use super::session::Session;
@@ -101,12 +102,21 @@ impl Dialer {
 
     /// Asks a server for its host keys, one a kind, best first, and doesn't log in.
     ///
-    /// What [`Self::connect`] compares with a pin is the first of them.
+    /// A pin may be of any kind; without one, [`Self::connect`] asks for the first.
     ///
     /// # Errors
     /// If the server can't be reached, or shows no key of a kind we accept.
     pub async fn host_keys(&self, target: &Target) -> Result<Vec<HostKey>, Error> {
         connect::host_keys(self, target).await
+    }
+
+    /// Asks for the passphrase of a key file now, if it has one, so that nobody is kept
+    /// waiting for it later.
+    ///
+    /// # Errors
+    /// The file can't be read, or the passphrase wasn't given or was wrong three times.
+    pub async fn unlock(&self, key: &Path) -> Result<(), Fault> {
+        self.inner.keys.unlock(key, self.inner.ask.as_ref()).await
     }
 
     /// Whom to ask.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use provision::ssh::{Address, Exec, Fault, Input, Stage, Target, Via};
 use tokio::time::{sleep, timeout};
 
-use crate::sshd::{Sshd, dialer, told};
 use crate::relay::{Relay, Treat};
+use crate::sshd::{Sshd, dialer, told};
 
 const MIB: usize = 1024 * 1024;
 const HANG: Duration = Duration::from_secs(60);

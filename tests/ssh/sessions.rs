@@ -7,9 +7,9 @@ use provision::ssh::{Exec, Fault, Input, Patience, Target};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use crate::sshd::{Sshd, dialer, told};
 use crate::relay::{Relay, Treat};
 use crate::server::Server;
+use crate::sshd::{Sshd, dialer, told};
 
 const HANG: Duration = Duration::from_secs(60);
 

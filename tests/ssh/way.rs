@@ -13,9 +13,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
-use crate::sshd::{dialer, told};
 use crate::relay::{Relay, Treat};
 use crate::server::{Server, new_key, print};
+use crate::sshd::{dialer, told};
 
 const HANG: Duration = Duration::from_secs(30);
 
