@@ -107,7 +107,7 @@ fn front(site: &Site, proxy: &crate::site::Host, checks: &mut Vec<Check>) {
     checks.push(check(name, name, None, Claim::Timer));
 }
 
-fn check(host: &str, from: &str, address: Option<std::net::IpAddr>, claim: Claim) -> Check {
+fn check(host: &str, from: &str, address: Option<IpAddr>, claim: Claim) -> Check {
     Check {
         host: host.to_owned(),
         from: from.to_owned(),
