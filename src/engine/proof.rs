@@ -219,6 +219,10 @@ impl Watch<'_> {
             let (Some(host), true) = (host, check.from == HERE) else {
                 return None;
             };
+            // Behind a bastion, SSH need not answer to the world.
+            if !self.site.way(host).is_empty() {
+                return None;
+            }
             let ssh = SocketAddr::new(address, host.port());
             Some(vantage::tcp(ssh, SILENCE).await.reach == vantage::Reach::Open)
         };

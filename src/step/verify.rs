@@ -1,5 +1,7 @@
 //! `verify`: what must be proven of the site, from outside.
 
+use std::net::IpAddr;
+
 use super::{Cx, Error, Resources, Step};
 use crate::proof::{Check, Claim};
 use crate::resource::sha256;
@@ -23,6 +25,10 @@ pub const HERE: &str = "here";
 pub fn checks(site: &Site) -> Vec<Check> {
     let mut checks = Vec::new();
     for host in site.hosts.values() {
+        // Behind a bastion, SSH need not answer to the world.
+        if !site.way(host).is_empty() {
+            continue;
+        }
         let claim = Claim::Open(host.port());
         checks.push(check(host.name.as_str(), HERE, Some(host.address), claim));
     }
@@ -30,7 +36,10 @@ pub fn checks(site: &Site) -> Vec<Check> {
         let name = app.name.as_str();
         let blocked = || Claim::Blocked(site.app.publish);
         for public in app.public() {
-            checks.push(check(name, HERE, Some(public), blocked()));
+            // The world has no way to an address of a private network.
+            if site.way(app).is_empty() || !is_private(public) {
+                checks.push(check(name, HERE, Some(public), blocked()));
+            }
         }
         for proxy in site.with_role(Role::Proxy) {
             let page = Claim::Page {
@@ -56,6 +65,14 @@ pub fn checks(site: &Site) -> Vec<Check> {
         front(site, proxy, &mut checks);
     }
     checks
+}
+
+/// An address that only a private network knows (RFC 1918, RFC 4193).
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_private(),
+        IpAddr::V6(address) => address.is_unique_local(),
+    }
 }
 
 /// What the proxy must show to the world.
@@ -90,7 +107,7 @@ fn front(site: &Site, proxy: &crate::site::Host, checks: &mut Vec<Check>) {
     checks.push(check(name, name, None, Claim::Timer));
 }
 
-fn check(host: &str, from: &str, address: Option<std::net::IpAddr>, claim: Claim) -> Check {
+fn check(host: &str, from: &str, address: Option<IpAddr>, claim: Claim) -> Check {
     Check {
         host: host.to_owned(),
         from: from.to_owned(),

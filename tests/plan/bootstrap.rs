@@ -1,4 +1,4 @@
-//! What the options of `[ssh]` make of the first step.
+//! What the options of `[ssh]` make of the first step, and of the proof.
 
 use provision::event::State;
 use provision::plan::Selection;
@@ -103,4 +103,35 @@ fn where_sudo_asks_for_a_password_nothing_of_sudo_is_changed() {
 #[test]
 fn root_needs_neither_user_nor_sudo() {
     insta::assert_snapshot!(bootstrap("user = \"root\""), @"sshd without passwords and root's login: in sync");
+}
+
+#[test]
+fn behind_a_bastion_nothing_is_asked_of_the_world_that_it_can_not_see() {
+    let seen = |text: &str| {
+        let plan = plan_of(text, &Selection::default()).unwrap();
+        let checks = plan.checks.into_iter().filter(|check| check.from == "here");
+        let ours = checks.filter(|check| check.host == "app1" || check.host == "proxy");
+        ours.map(|check| format!("{} {:?} {:?}", check.host, check.address, check.claim))
+            .collect::<Vec<_>>()
+    };
+    let ssh = |seen: &[String], host: &str| {
+        let open = |line: &&String| line.starts_with(host) && line.contains("Open(22)");
+        seen.iter().filter(open).count()
+    };
+    let direct = seen(SCALED);
+    assert_eq!((ssh(&direct, "app1"), ssh(&direct, "proxy")), (1, 1));
+    let behind = SCALED.replace("[hosts.app1]", "[hosts.app1]\njump = \"proxy\"");
+    let public = seen(&behind);
+    assert_eq!((ssh(&public, "app1"), ssh(&public, "proxy")), (0, 1));
+    assert_eq!(
+        public.len() + 1,
+        direct.len(),
+        "that the app is closed is proven"
+    );
+    let private = seen(&behind.replace("198.51.100.11", "10.0.0.11"));
+    assert_eq!(
+        private.len() + 2,
+        direct.len(),
+        "a private address is out of sight"
+    );
 }

@@ -10,13 +10,21 @@ const HOST: &str = "proxy";
 /// The guard's time, in seconds.
 const GUARD: u64 = 10;
 
+fn guard_seconds(site: &mut toml::Table, seconds: u64) {
+    let seconds = i64::try_from(seconds).unwrap();
+    let firewall = site
+        .entry("firewall")
+        .or_insert_with(|| toml::Table::new().into());
+    let firewall = firewall.as_table_mut().unwrap();
+    firewall.insert("guard_seconds".to_owned(), seconds.into());
+}
+
 /// `bootstrap` on one host, hardened or not, reached on this port.
 fn bootstrap(harden: bool, port: u16) -> Ended {
     let site = Variant::new(|site| {
         set(site, &["ssh", "harden"], harden);
         set(site, &["hosts", HOST, "port"], i64::from(port));
-        let guard = i64::try_from(GUARD).unwrap();
-        set(site, &["firewall", "guard_seconds"], guard);
+        guard_seconds(site, GUARD);
     });
     let file = site.file();
     let file = file.to_str().unwrap();
@@ -104,16 +112,15 @@ pub fn on_and_off() {
     // sshd by itself again, on another port.
     console(
         HOST,
-        "systemctl disable --now ssh.socket; echo 'Port 2222' >/etc/ssh/sshd_config.d/10-own.conf; \
-         systemctl enable ssh.service; systemctl restart ssh.service",
+        "systemctl disable ssh.socket; systemctl stop ssh.socket ssh.service; \
+         echo 'Port 2222' >/etc/ssh/sshd_config.d/10-own.conf; \
+         systemctl enable --now ssh.service || { journalctl -u ssh.service | tail >&2; exit 1; }",
     );
     converges(true, 2222);
     assert!(try_login(HOST, "deploy", 2222) && !try_login(HOST, "root", 2222));
     let rules = console(HOST, "ufw status");
-    assert!(
-        rules.contains("2222/tcp") && !rules.contains("22/tcp   "),
-        "{rules}"
-    );
+    let ports = |port: &str| rules.lines().any(|line| line.starts_with(port));
+    assert!(ports("2222/tcp") && !ports("22/tcp"), "{rules}");
     succeeds(&["lab", "reset", HOST]);
 }
 
@@ -127,7 +134,7 @@ pub fn power_cut() {
     let before = state();
     let site = Variant::new(|site| {
         set(site, &["ssh", "harden"], true);
-        set(site, &["firewall", "guard_seconds"], 600);
+        guard_seconds(site, 600);
     });
     let file = site.file();
     let args = [
