@@ -67,7 +67,10 @@ pub(super) async fn lock(remote: &Remote, owner: &str, receipt: &str) -> Result<
                 Some("wait until it ends; a run that was killed lets go by itself".to_owned());
             Err(Refused::Held(held))
         }
-        Ok(Err(printed)) => Err(silent(&printed)),
+        Ok(Err(printed)) => Err(match remote.root.refusal() {
+            Some(refusal) => Refused::Failed(refusal.failure),
+            None => silent(&remote.events.masked(&printed)),
+        }),
         Err(_) => Err(silent("")),
     }
 }
