@@ -52,6 +52,12 @@ pub enum Error {
         #[from]
         error: engine::RouteError,
     },
+    /// The passphrase of the operator's key.
+    #[error("failed to open the key: {why}")]
+    Key {
+        /// What went wrong.
+        why: String,
+    },
     /// SSH, outside of a run.
     #[error("failed to {error}\nnext: {}", .error.next())]
     Ssh {
@@ -83,7 +89,7 @@ impl Error {
             | Self::Exists(_)
             | Self::Route { .. }
             | Self::NoTerminal => 2,
-            Self::Ssh { .. } | Self::HostKey(_) => engine::exit::FAILED,
+            Self::Key { .. } | Self::Ssh { .. } | Self::HostKey(_) => engine::exit::FAILED,
             Self::Write { .. } | Self::Lab(_) | Self::Runtime(_) => 1,
         }
     }

@@ -1,11 +1,13 @@
 //! `run`, `step`, `plan` and `verify`.
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::path::PathBuf;
 
 use super::stage::Stage;
 use super::{Error, OutputArgs, RunArgs, SiteArgs, prepare};
-use crate::engine;
+use crate::engine::{self, Settings};
 use crate::event::{Event, Mode};
+use crate::ssh::Dialer;
 
 fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     tokio::runtime::Builder::new_current_thread()
@@ -26,30 +28,55 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Error> {
     let code = runtime.block_on(async {
         let result = async {
             let (events, dialer) = (stage.events.clone(), stage.dialer());
-            let surveyed = engine::survey(plan, &settings, dialer, &events);
-            let survey = stage.drive(surveyed).await?;
+            let surveyed = async {
+                unlock(&args.site, &settings, &dialer).await?;
+                Ok(engine::survey(plan, &settings, dialer, &events).await)
+            };
+            let survey = match stage.drive(surveyed).await? {
+                Ok(survey) => survey,
+                Err(error) => return Ok(Err(error)),
+            };
             if asks && !survey.is_converged() {
                 stage.reporter.question();
                 if !confirmed() {
-                    return Ok(None);
+                    return Ok(Ok(None));
                 }
             }
             let work = engine::converge_and_prove(survey, &settings, &events);
-            stage.drive(work).await.map(Some)
+            stage.drive(work).await.map(Some).map(Ok)
         }
         .await;
         match result {
-            Ok(None) => {
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(None)) => {
                 anstream::eprintln!("nothing was changed");
-                0
+                Ok(0)
             }
-            Ok(Some(summary)) => stage.end(Ok(summary)),
-            Err(interrupted) => stage.end(Err(interrupted)),
+            Ok(Ok(Some(summary))) => Ok(stage.end(Ok(summary))),
+            Err(interrupted) => Ok(stage.end(Err(interrupted))),
         }
     });
     // A command whose answer is still awaited must not keep the program from ending.
     runtime.shutdown_background();
-    Ok(code)
+    code
+}
+
+/// Asks for the passphrase of the key before anything else, if that is wanted.
+async fn unlock(args: &SiteArgs, settings: &Settings, dialer: &Dialer) -> Result<(), Error> {
+    let Some(host) = settings.site.hosts.values().next() else {
+        return Ok(());
+    };
+    if !args.ssh.ask_key_passphrase {
+        return Ok(());
+    }
+    let user = settings.site.ssh.user.as_str();
+    let target = settings.routes.target(host, user).await?;
+    let identity = target.identity;
+    let key = identity.key.or_else(|| identity.files.first().cloned());
+    let key = key.unwrap_or_else(|| PathBuf::from("~/.ssh/id_ed25519"));
+    dialer.unlock(&key).await.map_err(|fault| Error::Key {
+        why: fault.to_string(),
+    })
 }
 
 /// `provision plan`.
@@ -59,15 +86,24 @@ pub(super) fn plan(site: &SiteArgs, output: &OutputArgs) -> Result<u8, Error> {
     let runtime = runtime()?;
     let code = runtime.block_on(async {
         let (events, dialer) = (stage.events.clone(), stage.dialer());
-        let surveyed = engine::survey(plan, &settings, dialer, &events);
-        let result = stage.drive(surveyed).await.map(|survey| survey.summary());
+        let surveyed = async {
+            unlock(site, &settings, &dialer).await?;
+            Ok(engine::survey(plan, &settings, dialer, &events)
+                .await
+                .summary())
+        };
+        let result = match stage.drive(surveyed).await {
+            Ok(Ok(summary)) => Ok(summary),
+            Ok(Err(error)) => return Err(error),
+            Err(interrupted) => Err(interrupted),
+        };
         if let Ok(summary) = &result {
             stage.reporter.event(&Event::Finished(summary.clone()));
         }
-        stage.end(result)
+        Ok(stage.end(result))
     });
     runtime.shutdown_background();
-    Ok(code)
+    code
 }
 
 /// `provision verify`.
@@ -84,14 +120,18 @@ pub(super) fn verify(site: &SiteArgs, output: &OutputArgs) -> Result<u8, Error> 
     let code = runtime.block_on(async {
         let (events, dialer) = (stage.events.clone(), stage.dialer());
         let work = async {
+            unlock(site, &settings, &dialer).await?;
             let survey = engine::survey(plan, &settings, dialer, &events).await;
-            engine::prove_only(survey, &settings, &events).await
+            Ok(engine::prove_only(survey, &settings, &events).await)
         };
-        let result = stage.drive(work).await;
-        stage.end(result)
+        match stage.drive(work).await {
+            Ok(Ok(summary)) => Ok(stage.end(Ok(summary))),
+            Ok(Err(error)) => Err(error),
+            Err(interrupted) => Ok(stage.end(Err(interrupted))),
+        }
     });
     runtime.shutdown_background();
-    Ok(code)
+    code
 }
 
 /// Asks on the terminal.

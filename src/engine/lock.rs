@@ -101,8 +101,11 @@ pub(super) async fn lock(
         let line = match tokio::time::timeout(SILENCE, said.recv()).await {
             Ok(Some(line)) => line,
             Ok(None) | Err(_) => {
+                let printed = remote.events.masked(&other.join("\n"));
                 let what = "the host did not answer to the lock";
-                return Err(Refused::Failed(failure("lock", what, &other.join("\n"))));
+                let silent = || failure("lock", what, &printed);
+                let refusal = remote.root.refusal().map(|refusal| refusal.failure);
+                return Err(Refused::Failed(refusal.unwrap_or_else(silent)));
             }
         };
         let Some(answer) = line.strip_prefix("provision:") else {

@@ -154,3 +154,74 @@ fn what_comes_after_a_mark_begins_after_its_line() {
     assert_eq!(after(b"+ echo M;\nno", "M"), None);
     assert_eq!(after(b"", "M"), None);
 }
+
+/// A sudo that reads its password as the real one does, and says which process and language it is.
+const SUDO: &str = r#"#!/bin/sh
+[ "$1 $2" = "-S -p" ] || exit 9
+prompt=$3
+shift 3
+printf 'Be careful.\n%s' "$prompt" >&2
+read -r given
+[ "$given" = swordfish ] || exit 1
+echo "sudo is $$ in $LC_ALL" >&2
+exec "$@"
+"#;
+
+#[test]
+fn with_a_password_the_command_gets_its_input_and_language_through_every_login_shell() {
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+
+    let dir = tempfile::tempdir().unwrap();
+    let sudo = dir.path().join("sudo");
+    std::fs::write(&sudo, SUDO).unwrap();
+    std::fs::set_permissions(&sudo, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!(
+        "{}:{}",
+        dir.path().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let marks = Marks::from_nonce("n0");
+    let way = Way::SudoWith(crate::shell::Secret::new("swordfish"));
+    let cmd = Cmd::script(Script("echo \"$1 in <$LC_ALL>\"\ncat"), ["it's"]);
+    for shell in shells() {
+        let mut child = Command::new(shell)
+            .args(["-c", &as_root(&way, &cmd, &marks)])
+            .env("PATH", &path)
+            .env("LC_ALL", "C.UTF-8")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(b"swordfish\nthe input\n").unwrap();
+        drop(stdin);
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let own = after(&output.stdout, &marks.ready);
+        let own = own.unwrap_or_else(|| panic!("{shell}: {said}"));
+        assert_eq!(
+            String::from_utf8_lossy(own),
+            "it's in <C.UTF-8>\nthe input\n",
+            "{shell}"
+        );
+        let line = |start: &str| said.lines().find_map(|line| line.strip_prefix(start));
+        let process = line(&marks.process).unwrap();
+        assert_eq!(
+            line("sudo is "),
+            Some(format!("{process} in C").as_str()),
+            "{shell}"
+        );
+        assert!(
+            said.lines()
+                .any(|line| marks.of(line) == Some(Mark::Prompt)),
+            "{shell}: {said}"
+        );
+        assert_eq!(
+            after(&output.stderr, &marks.ready),
+            Some(b"".as_slice()),
+            "{shell}"
+        );
+    }
+}
