@@ -1,10 +1,11 @@
 # The job itself: waits for its turn, runs the command, and notes how it ended.
-# Arguments: the job's directory; its input, removed afterwards; the operations' lock file; how
-# many seconds it may take; what is done; and the command.
-dir=$1 input=$2 turn=$3 limit=$4 what=$5
-shift 5
+# Arguments: the job's directory; the operations' lock file; how many seconds it may take; what
+# is done; and the command.
+dir=$1 turn=$2 limit=$3 what=$4
+shift 4
+# Whoever started it has written the same, unless it was killed before.
+printf '%s\n' "$$" >"$dir/pid"
 ended() {
-    [ "$input" = /dev/null ] || rm -f -- "$input"
     printf '%s\n' "$1" >"$dir/status"
     exit
 }

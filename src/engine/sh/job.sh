@@ -8,7 +8,7 @@ umask 077
 [ -d "$jobs" ] || mkdir -p -- "$jobs"
 dir=$jobs/$id
 mkdir -- "$dir"
-input=/dev/null
+exec 7</dev/null
 if [ "$spool" != - ]; then
     mkdir -p -- "$spool"
     input=$spool/$id.in
@@ -20,6 +20,10 @@ if [ "$spool" != - ]; then
         exit 74
     fi
     truncate -s "-${#id}" -- "$input"
+    # Open, it needs no name: whatever happens, nothing is left of it.
+    exec 7<"$input"
+    rm -f -- "$input"
+    trap - EXIT
 fi
 if [ "$fence" != - ]; then
     read -r held _ <"$holder" || held=
@@ -40,10 +44,8 @@ if [ -d /run/systemd/system ]; then
 fi
 : >"$dir/out"
 : >"$dir/err"
-# shellcheck disable=SC2086,SC2094
-setsid $scope sh -uc "$run" provision-job "$dir" "$input" "$@" \
-    <"$input" >>"$dir/out" 2>>"$dir/err" &
-pid=$!
-trap - EXIT
-printf '%s\n' "$pid" >"$dir/pid"
+# shellcheck disable=SC2086
+setsid $scope sh -uc "$run" provision-job "$dir" "$@" <&7 >>"$dir/out" 2>>"$dir/err" 7<&- &
+printf '%s\n' "$!" >"$dir/pid"
+exec 7<&-
 exec sh -uc "$follow" provision "$jobs" "$id" started

@@ -364,3 +364,49 @@ fn steps_that_end_in_another_order_make_the_same_closing_summary() {
     shuffled.retain(|event| !matches!(event, Event::StepStarted { .. }));
     assert_eq!(closing(&shuffled), closing(&failing()));
 }
+
+#[test]
+fn a_connection_that_broke_is_told_once_and_that_it_stands_again() {
+    let again = |attempt| Event::Reconnecting {
+        host: "app1".into(),
+        why: "the connection was lost".into(),
+        attempt,
+    };
+    let mut events = vec![
+        started(Mode::Run, &["app1"]),
+        seen(
+            "app1",
+            "docker",
+            "package docker.io",
+            differs("missing", &[]),
+        ),
+        begun("app1", "docker"),
+        doing("app1", "docker", "package docker.io", "install docker.io"),
+        again(1),
+        again(2),
+        Event::Reconnected {
+            host: "app1".into(),
+            ms: 13_400,
+        },
+        changed("app1", "docker", "package docker.io", "missing"),
+        ended("app1", "docker", Outcome::Changed, 41_200),
+    ];
+    events.push(finished(Summary {
+        changed: 1,
+        connections: 2,
+        ..Summary::default()
+    }));
+    let text = plain(Verbosity::default(), &events);
+    let told: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("lost") || line.contains("again"))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "app1          lost       the connection was lost; making a new one",
+            "app1          back       connected again after 13.4 s",
+        ]
+    );
+    assert!(!terminal(false, &events).is_empty());
+}
