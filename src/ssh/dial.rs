@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::dialer::Dialer;
-use super::error::{Fault, Stage};
+use super::error::Stage;
+use super::fault::Fault;
 use super::jump;
 use super::link::Link;
 use super::proxy_command::{self, Report};

@@ -10,7 +10,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ask::Ask;
 use super::connect::{self, HostKey};
-use super::error::{Error, Fault};
+use super::error::Error;
+use super::fault::Fault;
 use super::jump::Bastions;
 use super::keys::Keys;
 use super::session::Session;

@@ -9,7 +9,7 @@ use russh::{Channel, ChannelMsg, ChannelWriteHalf, Sig, client};
 use tokio::sync::mpsc::{Receiver, UnboundedSender};
 use tokio::time::{sleep, timeout};
 
-use super::error::Fault;
+use super::fault::Fault;
 use super::link::Seat;
 use super::output::{Output, Over};
 

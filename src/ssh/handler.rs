@@ -9,7 +9,7 @@ use russh::{ChannelId, ChannelOpenFailure};
 
 use super::certificate::plain;
 use super::dialer::Teller;
-use super::error::Fault;
+use super::fault::Fault;
 use super::link::Refusals;
 use super::trust::Judge;
 

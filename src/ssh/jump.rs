@@ -18,7 +18,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connect;
 use super::dialer::Dialer;
-use super::error::{Error, Fault};
+use super::error::Error;
+use super::fault::Fault;
 use super::link::Link;
 use super::target::Target;
 

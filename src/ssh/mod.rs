@@ -10,7 +10,7 @@
 //!   usual places; `ask`: what only the operator can answer.
 //! - `link`: one connection that is logged in; `session`: one or more of them to a host, and
 //!   commands run over them; `exec`: one command; `output`: what it writes.
-//! - `error`: what can go wrong, where, and what to do about it.
+//! - `error`: where a connection failed, and what to do about it; `fault`: what went wrong.
 //!
 //! A server whose key isn't pinned or known is never logged in to, and nothing here
 //! learns keys: they are pinned by `provision trust`.
@@ -25,6 +25,7 @@ mod dial;
 mod dialer;
 mod error;
 mod exec;
+mod fault;
 mod handler;
 mod jump;
 mod keys;
@@ -41,8 +42,9 @@ mod wire;
 pub use ask::{Answer, Ask, Nobody, Question, Unanswered};
 pub use connect::HostKey;
 pub use dialer::{Dialer, Note};
-pub use error::{Error, Fault, Stage};
+pub use error::{Error, Stage};
 pub use exec::{Done, Exec, Input, Status};
+pub use fault::Fault;
 pub use keys::Keys;
 pub use session::Session;
 pub use target::{Address, Agent, Family, Identity, Patience, Target, Via};

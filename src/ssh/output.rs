@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::error::Fault;
+use super::fault::Fault;
 
 /// A line longer than this (bytes) is passed on in pieces.
 const LONGEST_LINE: usize = 64 * 1024;

@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 
 use super::dialer::Teller;
-use super::error::Fault;
+use super::fault::Fault;
 
 /// How long a command may take to end by itself once nobody needs it.
 const ENDS_WITHIN: Duration = Duration::from_millis(200);

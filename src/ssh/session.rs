@@ -11,8 +11,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::connect;
 use super::dialer::Dialer;
-use super::error::{Error, Fault, Stage};
+use super::error::{Error, Stage};
 use super::exec::{Done, Exec, run};
+use super::fault::Fault;
 use super::link::{Link, Seat};
 use super::target::Target;
 

@@ -10,7 +10,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::error::{Fault, Stage};
+use super::error::Stage;
+use super::fault::Fault;
 use super::target::{Address, Family, Target};
 
 /// How long one address is tried alone before the next joins in (RFC 8305, section 5).

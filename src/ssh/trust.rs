@@ -7,7 +7,7 @@ use russh::{AlgorithmKind, Error as Russh};
 
 use super::algorithms::{ECDSA, Offer, RSA, key_type, usual};
 use super::certificate::host_fault;
-use super::error::Fault;
+use super::fault::Fault;
 use super::known_hosts::{Known, Verdict, fingerprint};
 use super::target::Target;
 

@@ -110,5 +110,9 @@ async fn trust_pins_the_key_that_the_host_shows_and_then_it_is_known() {
     // Known now, it gets as far as the login, where our key is a stranger's.
     let said = call(&home, &["plan"]).await;
     assert_eq!(said.code, 3, "{}", said.stdout);
-    assert!(said.stdout.contains("one  ✗ log in: "), "{}", said.stdout);
+    assert!(
+        said.stdout.contains("one  ✗ authenticate: "),
+        "{}",
+        said.stdout
+    );
 }

@@ -74,7 +74,11 @@ fn a_key_that_is_a_directory_or_no_key_is_an_error() {
     fs::write(home.path().join("key"), "not a key").unwrap();
     let said = home.call(&["plan"]);
     assert_eq!(said.code, 3, "{}", said.stdout);
-    assert!(said.stdout.contains("one  ✗ log in: "), "{}", said.stdout);
+    assert!(
+        said.stdout.contains("one  ✗ authenticate: "),
+        "{}",
+        said.stdout
+    );
     assert!(said.stdout.contains("key"), "{}", said.stdout);
 }
 

@@ -18,7 +18,7 @@ use russh::client::{AuthResult, Handle};
 use tokio::time::timeout;
 
 use super::dialer::Dialer;
-use super::error::Fault;
+use super::fault::Fault;
 use super::handler::{Handler, Said};
 use super::keys::{Candidate, Candidates};
 use super::target::Target;

@@ -22,7 +22,7 @@ use russh::keys::agent::client::AgentClient;
 use tokio::net::UnixStream;
 use tokio::sync::OnceCell;
 
-use super::error::Fault;
+use super::fault::Fault;
 use super::target::Agent;
 use file::File;
 use unlock::Unlocked;
