@@ -63,6 +63,8 @@ struct Host<'a> {
 /// Why a step did not end well.
 enum Stop {
     Failed(Failure),
+    /// A failure that no other connection mends: not tried again.
+    Final(Failure),
     RolledBack(Failure),
     Locked(Failure),
     Blocked(String),
@@ -80,7 +82,7 @@ impl From<Lapsed> for Stop {
     fn from(lapsed: Lapsed) -> Self {
         match lapsed {
             Lapsed::RolledBack(failure) => Self::RolledBack(failure),
-            Lapsed::Failed(failure) => Self::Failed(failure),
+            Lapsed::Failed(failure) => Self::Final(failure),
         }
     }
 }
@@ -126,7 +128,7 @@ impl Host<'_> {
             let outcome = match result {
                 Ok(()) if self.tally.changed > before => Outcome::Changed,
                 Ok(()) => Outcome::Unchanged,
-                Err(Stop::Failed(failure)) => Outcome::Failed(failure),
+                Err(Stop::Failed(failure) | Stop::Final(failure)) => Outcome::Failed(failure),
                 Err(Stop::RolledBack(failure)) => {
                     self.tally.rolled_back = true;
                     Outcome::RolledBack(failure)
@@ -407,7 +409,8 @@ impl Host<'_> {
                 }
                 None => {
                     let (settings, dialer) = (&work.settings, &work.dialer);
-                    let login = link::again(settings, host, dialer, &events, &why.what).await?;
+                    let login = link::again(settings, host, dialer, &events, &why.what).await;
+                    let login = login.map_err(Stop::Final)?;
                     self.tally.connections += login.attempts;
                     self.remote.session = Arc::new(login.session);
                     self.remote.user = login.user;
@@ -422,11 +425,10 @@ impl Host<'_> {
                 Err(other) => return Err(other),
             }
         }
-        Err(match guard {
+        Err(Stop::Final(match guard {
             Some(guard) => guard.will_fire(&why),
             None => why,
-        }
-        .into())
+        }))
     }
 
     /// Holds the host against other runs, from the first change on.
