@@ -66,6 +66,8 @@ struct Host<'a> {
 /// Why a step did not end well.
 enum Stop {
     Failed(Failure),
+    /// A failure that no other connection mends: not tried again.
+    Final(Failure),
     RolledBack(Failure),
     Locked(Failure),
     Blocked(String),
@@ -83,7 +85,7 @@ impl From<Lapsed> for Stop {
     fn from(lapsed: Lapsed) -> Self {
         match lapsed {
             Lapsed::RolledBack(failure) => Self::RolledBack(failure),
-            Lapsed::Failed(failure) => Self::Failed(failure),
+            Lapsed::Failed(failure) => Self::Final(failure),
         }
     }
 }
@@ -129,7 +131,7 @@ impl Host<'_> {
             let outcome = match result {
                 Ok(()) if self.tally.changed > before => Outcome::Changed,
                 Ok(()) => Outcome::Unchanged,
-                Err(Stop::Failed(failure)) => Outcome::Failed(failure),
+                Err(Stop::Failed(failure) | Stop::Final(failure)) => Outcome::Failed(failure),
                 Err(Stop::RolledBack(failure)) => {
                     self.tally.rolled_back = true;
                     Outcome::RolledBack(failure)
@@ -413,7 +415,7 @@ impl Host<'_> {
                 None => {
                     let name = host.name.as_str();
                     let new = link::again(name, &events, &why.what, entrance);
-                    let (remote, connections) = new.await?;
+                    let (remote, connections) = new.await.map_err(Stop::Final)?;
                     self.tally.connections += connections;
                     self.remote = remote;
                 }
@@ -427,11 +429,10 @@ impl Host<'_> {
                 Err(other) => return Err(other),
             }
         }
-        Err(match guard {
+        Err(Stop::Final(match guard {
             Some(guard) => guard.will_fire(&why),
             None => why,
-        }
-        .into())
+        }))
     }
 
     /// Holds the host against other runs, from the first change on.

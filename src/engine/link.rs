@@ -80,6 +80,7 @@ pub(super) async fn again<'a>(
             Ok(Err(failure)) => failure.what,
             Err(_) => "no answer".to_owned(),
         };
+        // A pause that ends too late would only be waited for.
         if start.elapsed() + pause >= AWAY {
             let mut away = failure(
                 "exec",
