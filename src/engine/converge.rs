@@ -470,10 +470,7 @@ impl Host<'_> {
                 let routes = &work.settings.routes;
                 if routes.is_bastion(host) {
                     // The user who came in at first may not be let in again.
-                    routes
-                        .shared
-                        .lets_in(&host.name, &new.session.target().user);
-                    work.dialer.adopt(&new.session).await;
+                    routes.lead_through(host, &new.session, &work.dialer).await;
                 }
                 Ok(())
             }

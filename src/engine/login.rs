@@ -199,8 +199,10 @@ impl<'a> Entrance<'a> {
             let mut entrance = Self::new(settings, bastion, dialer, self.events, self.roots);
             // A bastion may itself be reached through another.
             let remote = Box::pin(entrance.next()).await?;
-            shared.lets_in(&bastion.name, &remote.session.target().user);
-            dialer.adopt(&remote.session).await;
+            settings
+                .routes
+                .lead_through(bastion, &remote.session, dialer)
+                .await;
             Ok(remote.session)
         };
         let session = cell.get_or_init(log_in).await.clone();

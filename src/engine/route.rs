@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use super::bastion::Bastions;
 use crate::site::{Host, HostName, Jump, Site};
 use crate::ssh::config::{self, Config, ConfigError, Hop, Options, Proxy};
-use crate::ssh::{Address, Agent, Family, Identity, Patience, Target, Trust, Via};
+use crate::ssh::{Address, Agent, Dialer, Family, Identity, Patience, Session, Target, Trust, Via};
 
 /// Bastions of ssh_config in a row, before it is taken for a circle.
 const LONGEST: usize = 8;
@@ -94,6 +94,16 @@ impl Routes {
     pub fn is_bastion(&self, host: &Host) -> bool {
         let mut others = self.site.hosts.values();
         others.any(|other| self.bastions(other).iter().any(|at| at.name == host.name))
+    }
+
+    /// Makes a session the way to all who are reached through its host.
+    pub(super) async fn lead_through(&self, bastion: &Host, session: &Session, dialer: &Dialer) {
+        let user = &session.target().user;
+        self.shared.lets_in(&bastion.name, user);
+        // Without a target nobody asks for it either.
+        if let Ok(target) = self.target(bastion, user).await {
+            dialer.adopt(&target, session).await;
+        }
     }
 
     /// How a user is logged in on a host.

@@ -90,10 +90,10 @@ impl Dialer {
     }
 
     /// Takes a session's connection for that of a bastion: targets that are reached through
-    /// exactly its target go through it, while it lasts.
-    pub async fn adopt(&self, session: &Session) {
+    /// exactly this one go through it, while it lasts.
+    pub async fn adopt(&self, bastion: &Target, session: &Session) {
         let link = Arc::clone(session.link());
-        self.inner.bastions.adopt(session.target(), link).await;
+        self.inner.bastions.adopt(bastion, link).await;
     }
 
     /// Says goodbye to the bastions. What still goes through them is lost.

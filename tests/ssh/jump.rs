@@ -157,7 +157,7 @@ async fn a_session_serves_as_bastion_once_it_is_adopted() {
     let (dialer, _notes) = dialer();
     let jump = bastion.target("proxy1");
     let proxy = dialer.connect(&jump).await.unwrap();
-    dialer.adopt(&proxy).await;
+    dialer.adopt(proxy.target(), &proxy).await;
     let session = dialer.connect(&server.behind("app1", &jump)).await.unwrap();
     // Its owner is done with it; what goes through it isn't.
     proxy.close().await;

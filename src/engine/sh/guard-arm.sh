@@ -6,6 +6,8 @@ root=${4%/}
 unit=provision-guard-$1
 boot=provision-restore-$1.service
 dir=$root/var/lib/provision/guard/$1
+# One that was armed over a connection that broke before anything was changed under it.
+systemctl stop "$unit.timer" 2>/dev/null || :
 rm -rf -- "$dir"
 install -d -m 700 -- "$dir/files"
 for file in etc/ufw/after.rules etc/ufw/after6.rules etc/ufw/user.rules \
