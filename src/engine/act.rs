@@ -4,8 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::context;
+use super::failure::lost;
 use super::lock::{HOLDER, TURN};
-use super::remote::{Remote, lost};
+use super::remote::Remote;
 use crate::event::Failure;
 use crate::resource::{Action, Content, Op, sha256};
 use crate::shell::{Cmd, Script};

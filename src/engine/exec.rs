@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{Sender, UnboundedSender, channel, unbounded_channel};
 use tokio::time::{sleep, timeout};
 
-use super::root::Way;
+use super::way::Way;
 use super::wrap::{self, Mark, Marks};
 use crate::shell::Cmd;
 use crate::ssh::{self, Done, Exec, Input, Session, Status};

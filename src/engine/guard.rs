@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
+use super::failure::{failure, lost};
 use super::login::Entrance;
-use super::remote::{Remote, failure, lost};
+use super::remote::Remote;
 use super::{Events, Settings};
 use crate::event::{Event, Failure};
 use crate::shell::{Cmd, Script};

@@ -13,8 +13,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{Receiver, channel, unbounded_channel};
 
 use super::act::bytes;
+use super::failure::lost;
 use super::lock::{HOLDER, RUN, TURN};
-use super::remote::{Remote, failure, lost};
+use super::remote::Remote;
+use super::token::token;
 use crate::event::Failure;
 use crate::resource::{Content, Op};
 use crate::shell::{Cmd, Script};
@@ -199,19 +201,6 @@ fn taken_off(stdout: &mut Vec<u8>, id: &str) -> Option<Option<u32>> {
     };
     stdout.truncate(at);
     Some(end)
-}
-
-/// Random, not secret: 32 hexadecimal digits.
-pub(super) fn token() -> Result<String, getrandom::Error> {
-    let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// That there was no such token.
-pub(super) fn no_token(error: &getrandom::Error) -> Failure {
-    let what = format!("this machine has no random numbers: {error}");
-    failure("change", what, "")
 }
 
 /// The input with an end that tells a whole one from one that was cut off.

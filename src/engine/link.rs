@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 
 use super::Events;
+use super::failure::failure;
 use super::login::Entrance;
-use super::remote::{Remote, failure, ms};
+use super::remote::{Remote, ms};
 use crate::event::{Event, Failure};
 use crate::ssh::Session;
 

@@ -12,8 +12,9 @@ use std::time::Duration;
 use tokio::sync::mpsc::{Sender, channel, unbounded_channel};
 use tokio::task::JoinHandle;
 
-use super::job::{no_token, token};
-use super::remote::{Remote, failure};
+use super::failure::failure;
+use super::remote::Remote;
+use super::token::{no_token, token};
 use crate::event::{Event, Failure};
 use crate::shell::{Cmd, Script};
 use crate::ssh::{self, Done, Input};

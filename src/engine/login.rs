@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::failure::{failure, lost};
 use super::refusal::together;
-use super::remote::{Remote, failure, lost, ms};
+use super::remote::{Remote, ms};
 use super::root::Roots;
 use super::{Events, RouteError, Settings};
 use crate::event::{Event, Failure};

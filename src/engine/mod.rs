@@ -7,9 +7,11 @@
 //! | [`bastion`] | hosts that others are reached through |
 //! | [`login`] | logs in, as the bootstrap user where the sudo user isn't there yet |
 //! | [`root`] | ways to be root: as it is, by sudo with or without a password, by doas |
-//! | [`exec`] | one command in one of these ways |
+//! | [`way`], [`exec`] | these ways, and one command in one of them |
 //! | [`wrap`] | a command as text that every login shell understands the same |
 //! | [`refusal`] | why a user can't be root |
+//! | [`failure`] | failures as they are reported |
+//! | [`token`] | names that nobody else has |
 //! | [`remote`] | runs scripts as root on a host, with masked output |
 //! | [`converge`] | the steps of one host, in order |
 //! | [`act`] | carries out one operation |
@@ -27,6 +29,7 @@ mod bastion;
 mod context;
 mod converge;
 mod exec;
+mod failure;
 mod gates;
 mod guard;
 mod job;
@@ -40,6 +43,8 @@ mod root;
 mod route;
 mod run;
 mod survey;
+mod token;
+mod way;
 mod wrap;
 
 use std::path::PathBuf;

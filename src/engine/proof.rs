@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures_util::future::join_all;
 
 use super::remote::Remote;
+use super::token::token;
 use super::{Events, Settings, told};
 use crate::event::{Event, Finding, Verdict};
 use crate::proof::{Check, Claim, Control, Evidence, Hello, LOOKS, Look, Page, Reach, Shown};
@@ -284,9 +285,7 @@ impl Watch<'_> {
 
     /// Asks for the page often enough, and has nginx's log say who answered.
     async fn looks(&self, host: &str, address: IpAddr) -> Result<Vec<Look>, String> {
-        let mut mark = [0_u8; 8];
-        getrandom::fill(&mut mark).map_err(|e| e.to_string())?;
-        let mark: String = mark.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mark = token().map_err(|e| e.to_string())?;
         let mark = format!("provision-{mark}");
         let count = LOOKS * self.site.with_role(Role::App).count();
         let name = self.site.canonical().as_str();

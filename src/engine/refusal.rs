@@ -2,7 +2,7 @@
 //!
 //! sudo's and doas' own words were seen on Debian 12 and 13: sudo 1.9, sudo-rs 0.2, OpenDoas 6.
 
-use super::remote::failure;
+use super::failure::failure;
 use crate::event::Failure;
 use crate::ssh::{Done, Status};
 

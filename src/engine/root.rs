@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Events;
 use super::exec::{Came, Request, exec, unsaid};
 use super::refusal::{Refusal, Said, by_doas, by_sudo, no_shell, said, silent, unanswered};
+use super::way::Way;
 use crate::event::Failure;
 use crate::shell::{Cmd, Secret};
 use crate::ssh::{self, Ask, Done, Input, Question, Session};
@@ -20,19 +21,6 @@ const ASKED: usize = 3;
 /// What sudo-rs says where a module such as pam_faillock(8) makes an error of its own of a
 /// missing or wrong password. It asks PAM even when it may not ask the user.
 const PAM_ERROR: &str = "sudo-rs: PAM error: Permission denied";
-
-/// A way to be root.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Way {
-    /// The user is root.
-    Root,
-    /// sudo, without a password.
-    Sudo,
-    /// sudo, with this password.
-    SudoWith(Secret),
-    /// doas, without a password. It reads one from a terminal only (doas(1)).
-    Doas,
-}
 
 /// Something by host and user.
 type ByUser<T> = BTreeMap<(String, String), T>;

@@ -380,6 +380,9 @@ fn alive(options: &Options) -> Option<(Duration, usize)> {
 
 /// What to log in with, by the SSH configuration.
 fn identity(options: &Options) -> Identity {
+    let methods = options.preferred_authentications.as_ref();
+    let wanted = |method| methods.is_none_or(|all| all.iter().any(|one| one == method));
+    let asks = !options.batch_mode;
     let files: Vec<PathBuf> = match options.identity_files_configured {
         true => options.identity_files.clone(),
         false => Vec::new(),
@@ -394,9 +397,11 @@ fn identity(options: &Options) -> Identity {
             config::Agent::Socket(path) => Agent::Socket(path.clone()),
             config::Agent::None => Agent::Off,
         },
-        keys: options.pubkey_authentication,
-        password: options.password_authentication && !options.batch_mode,
-        interactive: options.kbd_interactive_authentication && !options.batch_mode,
+        keys: options.pubkey_authentication && wanted("publickey"),
+        password: asks && options.password_authentication && wanted("password"),
+        interactive: asks
+            && options.kbd_interactive_authentication
+            && wanted("keyboard-interactive"),
     }
 }
 

@@ -8,11 +8,12 @@ use tokio::task::JoinSet;
 
 use super::act::act;
 use super::converge::{Tally, Work, converge};
+use super::failure::failure;
 use super::gates::{Gates, Part};
 use super::link;
 use super::login::Entrance;
 use super::proof::prove;
-use super::remote::{Remote, failure, ms};
+use super::remote::{Remote, ms};
 use super::survey::Survey;
 use super::{Events, Settings, exit};
 use crate::event::{Event, Outcome, State, Summary};

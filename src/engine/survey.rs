@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use super::failure::{failure, unreadable};
 use super::link;
 use super::login::Entrance;
-use super::remote::{Remote, failure, ms, unreadable};
+use super::remote::{Remote, ms};
 use super::root::Roots;
+use super::token::token;
 use super::{Events, Settings};
 use crate::event::{Event, Failure, State};
 use crate::plan::{HostPlan, Lookup, Plan};
@@ -149,12 +151,10 @@ pub async fn survey(plan: Plan, settings: &Settings, dialer: Dialer, events: &Ev
 pub(super) fn gather<'a>(
     resources: impl IntoIterator<Item = &'a Box<dyn Resource>>,
 ) -> Result<Gather, Unreadable> {
-    let mut nonce = [0_u8; 16];
-    getrandom::fill(&mut nonce).map_err(|e| Unreadable {
+    let nonce = token().map_err(|e| Unreadable {
         fact: "random numbers".to_owned(),
         why: e.to_string(),
     })?;
-    let nonce: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Gather::new(
         nonce,
         resources.into_iter().flat_map(|resource| resource.facts()),

@@ -8,7 +8,8 @@
 //! characters that are missing there as arguments, which `/bin/sh` puts in where they belong.
 //! The processes that come of it have their plain arguments again.
 
-use super::root::Way;
+use super::token::token;
+use super::way::Way;
 use crate::shell::Cmd;
 
 /// Lines that nobody can guess, for one exec.
@@ -30,10 +31,7 @@ impl Marks {
     /// # Errors
     /// If this machine has no random numbers.
     pub(super) fn new() -> Result<Self, getrandom::Error> {
-        let mut nonce = [0_u8; 12];
-        getrandom::fill(&mut nonce)?;
-        let nonce: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self::from_nonce(&nonce))
+        Ok(Self::from_nonce(&token()?))
     }
 
     pub(super) fn from_nonce(nonce: &str) -> Self {

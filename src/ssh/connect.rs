@@ -15,11 +15,11 @@ use super::dialer::Dialer;
 use super::error::{Error, Stage};
 use super::fault::Fault;
 use super::handler::{Handler, Said, Stop};
+use super::judge::Judge;
 use super::known_hosts::fingerprint;
 use super::link::{Link, Refusals};
 use super::session::Session;
 use super::target::Target;
-use super::trust::Judge;
 use super::wire::{Heard, Wire};
 
 /// The first wait before a server that hung up is tried again.

@@ -10,8 +10,8 @@ use russh::{ChannelId, ChannelOpenFailure};
 use super::certificate::plain;
 use super::dialer::Teller;
 use super::fault::Fault;
+use super::judge::Judge;
 use super::link::Refusals;
-use super::trust::Judge;
 
 /// As many lines of a banner are told.
 const MOST_BANNER: usize = 20;

@@ -5,7 +5,8 @@
 //! - `dial`: the way to a server's sshd: `tcp`, the `jump` through a bastion, or a
 //!   `proxy_command`; `wire`: the bytes on it, watched.
 //! - `connect`: the start of SSH with the check of the host key; `algorithms`: what we speak.
-//! - `trust`: which host keys count, and `known_hosts`: reading the files that say so.
+//! - `trust`: which host keys count; `judge`: whether one does; `known_hosts`: reading the
+//!   files that say so; `certificate`: what one of a host must hold.
 //! - `authenticate`: logging in; `keys`: which private keys there are: files, the agent, the
 //!   usual places; `ask`: what only the operator can answer.
 //! - `link`: one connection that is logged in; `session`: one or more of them to a host, and
@@ -27,6 +28,7 @@ mod error;
 mod exec;
 mod fault;
 mod handler;
+mod judge;
 mod jump;
 mod keys;
 mod known_hosts;

@@ -107,10 +107,17 @@ pub(super) fn unhonoured(values: &Values) -> Vec<Note> {
             "PKCS11Provider isn't honoured: load its keys into the agent (`ssh-add -s`).",
         );
     }
-    if set("bindinterface").is_some() {
+    if set("bindinterface").is_some() || set("bindaddress").is_some() {
         note(
             "bindinterface",
-            "BindInterface isn't honoured: name an address with BindAddress.",
+            "BindAddress and BindInterface aren't honoured: the system chooses where to connect \
+             from.",
+        );
+    }
+    if set("revokedhostkeys").is_some() {
+        note(
+            "revokedhostkeys",
+            "RevokedHostKeys isn't honoured: mark such keys with @revoked in a known_hosts file.",
         );
     }
     notes
