@@ -194,6 +194,7 @@ pub async fn converge_and_prove(survey: Survey, settings: &Settings, events: &Ev
     }
     summary.ms = ms(start);
     summary.execs += execs(&remotes);
+    summary.connections += further(&remotes);
     summary.exit_code = if rolled_back {
         exit::ROLLED_BACK
     } else if locked {
@@ -229,6 +230,7 @@ pub async fn prove_only(survey: Survey, settings: &Settings, events: &Events) ->
     (summary.proven, summary.unproven) = prove(&plan.checks, settings, &remotes, events).await;
     summary.ms = ms(start);
     summary.execs = execs(&remotes);
+    summary.connections += further(&remotes);
     summary.exit_code = match (summary.unproven, summary.failed) {
         (0, 0) => exit::DONE,
         (0, _) => exit::FAILED,
@@ -236,6 +238,13 @@ pub async fn prove_only(survey: Survey, settings: &Settings, events: &Events) ->
     };
     events.send(Event::Finished(summary.clone()));
     summary
+}
+
+/// Connections that servers with few sessions each took beside the first.
+fn further(remotes: &BTreeMap<String, Remote>) -> usize {
+    let all = remotes.values();
+    all.map(|remote| remote.session.connections().saturating_sub(1))
+        .sum()
 }
 
 fn execs(remotes: &BTreeMap<String, Remote>) -> usize {

@@ -386,22 +386,26 @@ async fn a_login_and_a_command_cost_eight_round_trips() {
     let mut target = server.target();
     target.port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
-        let (client, _) = listener.accept().await.unwrap();
-        let server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        client.set_nodelay(true).unwrap();
-        server.set_nodelay(true).unwrap();
-        let (client_read, client_write) = client.into_split();
-        let (server_read, server_write) = server.into_split();
-        tokio::join!(
-            slow(client_read, server_write, round_trip / 2),
-            slow(server_read, client_write, round_trip / 2)
-        );
+        loop {
+            let (client, _) = listener.accept().await.unwrap();
+            let server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            client.set_nodelay(true).unwrap();
+            server.set_nodelay(true).unwrap();
+            let (client_read, client_write) = client.into_split();
+            let (server_read, server_write) = server.into_split();
+            tokio::spawn(slow(client_read, server_write, round_trip / 2));
+            tokio::spawn(slow(server_read, client_write, round_trip / 2));
+        }
     });
     let dialer = dialer(provision::ssh::Keys::new(None, None));
-    let began = Instant::now();
-    let session = dialer.connect(&target).await.unwrap();
-    session.exec(Exec::new("both")).await.unwrap();
+    // A machine that has other work to do makes it longer, and nothing makes it shorter.
+    let mut best = f64::INFINITY;
+    for _ in 0..3 {
+        let began = Instant::now();
+        let session = dialer.connect(&target).await.unwrap();
+        session.exec(Exec::new("both")).await.unwrap();
+        best = best.min(began.elapsed().as_secs_f64() / round_trip.as_secs_f64());
+    }
     // The handshake of TCP, the eighth, isn't slowed down here.
-    let spent = began.elapsed().as_secs_f64() / round_trip.as_secs_f64();
-    assert!(spent < 7.9, "{spent} round trips and that of TCP");
+    assert!(best < 7.9, "{best} round trips and that of TCP");
 }

@@ -5,6 +5,7 @@ mod bookworm;
 mod converged;
 mod drift;
 mod dropped;
+mod first_contact;
 mod fresh;
 mod git;
 mod harden;
@@ -120,6 +121,18 @@ pub const ALL: &[Scenario] = &[
     (
         "harden_a_power_cut_under_an_armed_guard_is_put_back_at_the_start",
         harden::power_cut,
+    ),
+    (
+        "first_contact_by_a_root_password_ends_with_the_operators_key",
+        first_contact::by_a_root_password,
+    ),
+    (
+        "first_contact_goes_through_the_proxy_as_bastion",
+        first_contact::through_the_proxy,
+    ),
+    (
+        "first_contact_is_made_as_ssh_config_says",
+        first_contact::as_ssh_config_says,
     ),
     (
         "root_through_every_login_shell_even_one_that_prints",
