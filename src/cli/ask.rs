@@ -9,7 +9,7 @@ use tokio::process::Command;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Mutex, oneshot};
 
-use super::prompt::{self, Prompt};
+use super::prompt::{self, Interrupted, Prompt};
 use crate::engine::Events;
 use crate::shell::Secret;
 use crate::site::{SecretSource, Site};
@@ -44,6 +44,8 @@ pub(super) struct Operator {
     sudo: Mutex<BTreeMap<String, Secret>>,
     /// What sources gave, by what they are.
     fetched: Mutex<BTreeMap<SecretSource, Secret>>,
+    /// Held while a question is on the terminal, or a program asks it.
+    turn: Mutex<()>,
 }
 
 impl Operator {
@@ -65,6 +67,7 @@ impl Operator {
             events,
             sudo: Mutex::default(),
             fetched: Mutex::default(),
+            turn: Mutex::default(),
         }
     }
 
@@ -134,10 +137,20 @@ impl Operator {
     /// Asks the operator.
     async fn put(&self, text: String, echo: bool) -> Result<Secret, Unanswered> {
         match &self.way {
-            Way::Nobody => askpass(&text).await,
-            Way::AtOnce => tokio::task::spawn_blocking(move || prompt::ask(&text, echo))
-                .await
-                .unwrap_or(Err(Unanswered::Cancelled)),
+            Way::Nobody => {
+                let _turn = self.turn.lock().await;
+                askpass(&text).await
+            }
+            Way::AtOnce => {
+                let _turn = self.turn.lock().await;
+                let asking = tokio::task::spawn_blocking(move || prompt::ask(&text, echo));
+                match asking.await {
+                    Ok(Ok(answer)) => answer,
+                    Err(_) => Err(Unanswered::Cancelled),
+                    // The signal itself ends it all.
+                    Ok(Err(Interrupted)) => std::future::pending().await,
+                }
+            }
             Way::InTurn(prompts) => {
                 let (reply, answer) = oneshot::channel();
                 let prompt = Prompt { text, echo, reply };

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::itinerary::itinerary;
 use super::refusal::together;
 use super::remote::{Remote, failure, lost, ms};
 use super::root::Roots;
@@ -12,6 +13,9 @@ use super::{Events, RouteError, Settings};
 use crate::event::{Event, Failure};
 use crate::site::Host;
 use crate::ssh::{self, Dialer, Fault, Session, Stage};
+
+/// The depth of what is told about connections.
+const WAYS: u8 = 2;
 
 /// Why a user couldn't be logged in.
 enum Denied {
@@ -178,6 +182,11 @@ impl<'a> Entrance<'a> {
             host: name.clone(),
             user: user.to_owned(),
             address: target.at(),
+        });
+        self.events.send(Event::Detail {
+            host: name.clone(),
+            depth: WAYS,
+            text: self.events.masked(&itinerary(&target)),
         });
         let start = Instant::now();
         let session = self.dialer.connect(&target).await.map_err(Denied::Ssh)?;
