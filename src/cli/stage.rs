@@ -36,15 +36,6 @@ struct Asking {
     prompt: Prompt,
     answer: JoinHandle<Answered>,
     before: prompt::Settings,
-    /// Whoever asked has gone.
-    stale: bool,
-}
-
-/// What becomes of it.
-enum Turn {
-    Answered(Answered),
-    /// Whoever asked has gone.
-    Stale,
 }
 
 impl Asking {
@@ -56,7 +47,6 @@ impl Asking {
             prompt,
             answer,
             before,
-            stale: false,
         }
     }
 
@@ -139,20 +129,13 @@ impl Stage {
                         asking = Some(Asking::begin(prompt));
                     }
                 }
-                turn = turn(asking.as_mut()) => match (turn, asking.take()) {
-                    (Turn::Answered(Ok(answer)), Some(Asking { prompt, .. })) => {
+                answer = answered(asking.as_mut()) => {
+                    let answer = answer?;
+                    if let Some(Asking { prompt, .. }) = asking.take() {
+                        // Whoever asked may have given up meanwhile.
                         let _gone = prompt.reply.send(answer);
                     }
-                    (Turn::Answered(Err(Interrupted)), _) => return Err(Interrupted),
-                    (Turn::Stale, Some(mut stale)) => {
-                        stale.stale = true;
-                        anstream::eprintln!(
-                            "\nthe server no longer waits for this; press Enter to go on"
-                        );
-                        asking = Some(stale);
-                    }
-                    (_, None) => {}
-                },
+                }
                 done = &mut work => break done,
                 _ = tokio::signal::ctrl_c() => {
                     if let Some(asking) = asking {
@@ -197,16 +180,12 @@ impl Stage {
     }
 }
 
-/// What becomes of the question on the terminal; nothing ever, if there is none.
-async fn turn(asking: Option<&mut Asking>) -> Turn {
-    let Some(asking) = asking else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        biased;
-        answer = &mut asking.answer => {
-            Turn::Answered(answer.unwrap_or(Ok(Err(Unanswered::Cancelled))))
-        }
-        () = asking.prompt.reply.closed(), if !asking.stale => Turn::Stale,
+/// The answer to the question on the terminal; never, if there is none.
+async fn answered(asking: Option<&mut Asking>) -> Answered {
+    match asking {
+        Some(asking) => (&mut asking.answer)
+            .await
+            .unwrap_or(Ok(Err(Unanswered::Cancelled))),
+        None => std::future::pending().await,
     }
 }

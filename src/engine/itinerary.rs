@@ -3,7 +3,9 @@
 use crate::ssh::{Agent, Identity, Target, Via};
 
 /// Whom, where, through what, and with which keys, in one line.
-pub(super) fn itinerary(target: &Target) -> String {
+///
+/// `agent`: whether `$SSH_AUTH_SOCK` leads to one.
+pub(super) fn itinerary(target: &Target, agent: bool) -> String {
     let mut hops: Vec<String> = target.bastions().into_iter().map(whom).collect();
     let mut first = target;
     while let Via::Jump(bastion) = &first.via {
@@ -16,7 +18,7 @@ pub(super) fn itinerary(target: &Target) -> String {
         true => "directly".to_owned(),
         false => format!("through {}", hops.join(", then ")),
     };
-    let keys = keys(&target.identity);
+    let keys = keys(&target.identity, agent);
     format!("{} {through}; tries {keys}", whom(target))
 }
 
@@ -25,13 +27,13 @@ fn whom(target: &Target) -> String {
 }
 
 /// What is tried, in no more words than needed: which of the files are there shows later.
-fn keys(identity: &Identity) -> String {
+fn keys(identity: &Identity, agent: bool) -> String {
     let mut all = Vec::new();
     if identity.keys {
         let certificates = &identity.certificates;
         all.extend(certificates.iter().map(|path| path.display().to_string()));
         let agent = match &identity.agent {
-            Agent::Environment => Some("the agent of $SSH_AUTH_SOCK".to_owned()),
+            Agent::Environment => agent.then(|| "the agent of $SSH_AUTH_SOCK".to_owned()),
             Agent::Socket(path) => Some(format!("the agent at {}", path.display())),
             Agent::Off => None,
         };
@@ -91,14 +93,14 @@ mod tests {
     #[test]
     fn the_way_names_bastions_and_proxy_commands_from_here_on() {
         let plain = Identity::default();
-        let direct = itinerary(&target("deploy", Via::Direct, plain.clone()));
+        let direct = itinerary(&target("deploy", Via::Direct, plain.clone()), true);
         let (way, _) = direct.split_once(';').unwrap();
         assert_eq!(way, "deploy@192.0.2.1:22 directly");
         let command = Via::Command("nc -X 5 bastion 22".into());
         let outer = target("ops", command, plain.clone());
         let mut inner = target("deploy", Via::Jump(Box::new(outer)), plain.clone());
         inner.address = Address::Name("inner".into());
-        let behind = itinerary(&target("root", Via::Jump(Box::new(inner)), plain));
+        let behind = itinerary(&target("root", Via::Jump(Box::new(inner)), plain), true);
         let (way, _) = behind.split_once(';').unwrap();
         assert_eq!(
             way,
@@ -110,7 +112,7 @@ mod tests {
     #[test]
     fn what_is_tried_is_named_in_its_order() {
         let told = |identity: Identity| {
-            let told = itinerary(&target("deploy", Via::Direct, identity));
+            let told = itinerary(&target("deploy", Via::Direct, identity), true);
             told.split_once("tries ").unwrap().1.to_owned()
         };
         assert_eq!(
@@ -138,6 +140,11 @@ mod tests {
             told(files),
             "~/.ssh/a-cert.pub, the agent at /run/agent, ~/.ssh/a, ~/.ssh/b"
         );
+        let told_without = itinerary(
+            &target("deploy", Via::Direct, Identity::default()),
+            false,
+        );
+        assert!(told_without.ends_with("tries the usual key files, a password"));
         let nothing = Identity {
             keys: false,
             ..named

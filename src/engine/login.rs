@@ -183,10 +183,11 @@ impl<'a> Entrance<'a> {
             user: user.to_owned(),
             address: target.at(),
         });
+        let agent = std::env::var_os("SSH_AUTH_SOCK").is_some_and(|socket| !socket.is_empty());
         self.events.send(Event::Detail {
             host: name.clone(),
             depth: WAYS,
-            text: self.events.masked(&itinerary(&target)),
+            text: self.events.masked(&itinerary(&target, agent)),
         });
         let start = Instant::now();
         let session = self.dialer.connect(&target).await.map_err(Denied::Ssh)?;

@@ -2,7 +2,7 @@
 //! with sh, where `sudo` is a stand-in that wants a password.
 
 use std::borrow::Cow;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Shutdown};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use russh::keys::Algorithm;
 use russh::server::{self, Auth, Msg, Response};
 use russh::{Channel, ChannelId, ChannelMsg, MethodKind, MethodSet};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 use tokio::runtime::Runtime;
 
@@ -29,6 +29,15 @@ pub struct Setup {
     pub sudo: &'static str,
     /// It hangs up this long after a connection came in.
     pub hangs_up: Option<Duration>,
+}
+
+impl Setup {
+    fn method(&self) -> MethodKind {
+        match self.prompts.is_empty() {
+            true => MethodKind::Password,
+            false => MethodKind::KeyboardInteractive,
+        }
+    }
 }
 
 /// A running one. It ends with its owner.
@@ -50,10 +59,7 @@ impl Host {
         let runtime = Runtime::new().unwrap();
         let key = new_key(Algorithm::Ed25519);
         let fingerprint = print(key.public_key());
-        let method = match setup.prompts.is_empty() {
-            true => MethodKind::Password,
-            false => MethodKind::KeyboardInteractive,
-        };
+        let method = setup.method();
         let config = Arc::new(server::Config {
             keys: vec![key],
             methods: MethodSet::from(&[method][..]),
@@ -81,17 +87,20 @@ impl Host {
         host._runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (config, handler) = (Arc::clone(&config), handler.clone());
-                let hangs_up = handler.setup.hangs_up;
+                let stream = stream.into_std().unwrap();
+                if let Some(time) = handler.setup.hangs_up {
+                    let wire = stream.try_clone().unwrap();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(time).await;
+                        // It fails where the client was faster.
+                        let _ = wire.shutdown(Shutdown::Both);
+                    });
+                }
+                let stream = TcpStream::from_std(stream).unwrap();
                 tokio::spawn(async move {
-                    let serving = async {
-                        // It ends in an error where the client gives up.
-                        if let Ok(running) = server::run_stream(config, stream, handler).await {
-                            let _ = running.await;
-                        }
-                    };
-                    match hangs_up {
-                        Some(time) => drop(tokio::time::timeout(time, serving).await),
-                        None => serving.await,
+                    // It ends in an error where the client gives up.
+                    if let Ok(running) = server::run_stream(config, stream, handler).await {
+                        let _ = running.await;
                     }
                 });
             }
@@ -157,6 +166,15 @@ struct Handler {
     channels: Arc<Mutex<Vec<(ChannelId, Channel<Msg>)>>>,
 }
 
+impl Handler {
+    fn refuse(&self) -> Auth {
+        Auth::Reject {
+            proceed_with_methods: Some(MethodSet::from(&[self.setup.method()][..])),
+            partial_success: false,
+        }
+    }
+}
+
 impl server::Handler for Handler {
     type Error = russh::Error;
 
@@ -164,7 +182,7 @@ impl server::Handler for Handler {
         self.given.lock().unwrap().push(password.to_owned());
         Ok(match user == "deploy" && self.setup.password == Some(password) {
             true => Auth::Accept,
-            false => Auth::reject(),
+            false => self.refuse(),
         })
     }
 
@@ -191,7 +209,7 @@ impl server::Handler for Handler {
         self.given.lock().unwrap().extend(answers);
         Ok(match right {
             true => Auth::Accept,
-            false => Auth::reject(),
+            false => self.refuse(),
         })
     }
 

@@ -123,10 +123,10 @@ fn hosts_that_ask_at_once_are_asked_one_after_the_other_and_sudo_once_for_all() 
 }
 
 #[test]
-fn a_server_that_hangs_up_while_it_is_asked_leaves_a_clean_terminal() {
+fn a_server_that_hung_up_before_the_answer_is_told_as_such() {
     let host = Host::start(Setup {
         password: Some(PASSWORD),
-        hangs_up: Some(Duration::from_secs(2)),
+        hangs_up: Some(Duration::from_secs(1)),
         ..Setup::default()
     });
     let home = home(&[("one", &host)]);
@@ -134,9 +134,14 @@ fn a_server_that_hangs_up_while_it_is_asked_leaves_a_clean_terminal() {
         return;
     };
     terminal.shows("password of deploy on one: ");
+    std::thread::sleep(Duration::from_millis(1500));
+    terminal.types(&format!("{PASSWORD}\n"));
     let ended = terminal.ends();
     is_clean(&ended);
     assert_eq!(ended.code, 3, "{}", ended.screen);
+    let told = ended.rows().join("\n");
+    assert!(told.contains("hung up on deploy"), "{told}");
+    assert!(told.contains("LoginGraceTime"), "{told}");
 }
 
 #[test]
