@@ -140,10 +140,7 @@ mod tests {
             told(files),
             "~/.ssh/a-cert.pub, the agent at /run/agent, ~/.ssh/a, ~/.ssh/b"
         );
-        let told_without = itinerary(
-            &target("deploy", Via::Direct, Identity::default()),
-            false,
-        );
+        let told_without = itinerary(&target("deploy", Via::Direct, Identity::default()), false);
         assert!(told_without.ends_with("tries the usual key files, a password"));
         let nothing = Identity {
             keys: false,

@@ -113,7 +113,11 @@ fn fetched(call: &[&str]) {
     let Some(stage) = stage() else { return };
     // A password store of the operator's: nothing of ours.
     let store = tempfile::tempdir().unwrap();
-    for (name, secret) in [("locked", PASSPHRASE), ("password", PASSWORD), ("sudo", SUDO)] {
+    for (name, secret) in [
+        ("locked", PASSPHRASE),
+        ("password", PASSWORD),
+        ("sudo", SUDO),
+    ] {
         std::fs::write(store.path().join(name), secret).unwrap();
     }
     let program = stage.home.program(
@@ -158,8 +162,14 @@ fn the_watch_sees_a_secret_that_is_shown() {
     const VARIABLE: &str = "d3coy-variable";
     let watch = Watch::start(&[ARGUMENT, VARIABLE]);
     let mut children = [
-        ("cmdline", Command::new("sh").args(["-c", "read x", ARGUMENT])),
-        ("environ", Command::new("sh").args(["-c", "read x"]).env("X", VARIABLE)),
+        (
+            "cmdline",
+            Command::new("sh").args(["-c", "read x", ARGUMENT]),
+        ),
+        (
+            "environ",
+            Command::new("sh").args(["-c", "read x"]).env("X", VARIABLE),
+        ),
     ]
     .map(|(what, command)| (what, command.stdin(Stdio::piped()).spawn().unwrap()));
     std::thread::sleep(Duration::from_millis(300));
@@ -176,7 +186,11 @@ fn the_watch_sees_a_secret_that_is_shown() {
 
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("deep")).unwrap();
-    std::fs::write(dir.path().join("deep/log"), format!("password {ARGUMENT}\n")).unwrap();
+    std::fs::write(
+        dir.path().join("deep/log"),
+        format!("password {ARGUMENT}\n"),
+    )
+    .unwrap();
     std::fs::write(dir.path().join(format!("tmp-{VARIABLE}")), "").unwrap();
     std::fs::write(dir.path().join("harmless"), "d3coy").unwrap();
     assert_eq!(in_files(dir.path(), &[ARGUMENT, VARIABLE]).len(), 2);

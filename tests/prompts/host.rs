@@ -44,6 +44,8 @@ impl Setup {
 pub struct Host {
     pub port: u16,
     pub fingerprint: String,
+    /// Its public key, as known_hosts has it.
+    pub public: String,
     /// All it was sent as a password or an answer.
     pub given: Arc<Mutex<Vec<String>>>,
     /// The text of all commands.
@@ -59,6 +61,7 @@ impl Host {
         let runtime = Runtime::new().unwrap();
         let key = new_key(Algorithm::Ed25519);
         let fingerprint = print(key.public_key());
+        let public = key.public_key().to_openssh().unwrap();
         let method = setup.method();
         let config = Arc::new(server::Config {
             keys: vec![key],
@@ -72,6 +75,7 @@ impl Host {
         let host = Self {
             port: listener.local_addr().unwrap().port(),
             fingerprint,
+            public,
             given: Arc::default(),
             commands: Arc::default(),
             _runtime: runtime,
@@ -180,10 +184,12 @@ impl server::Handler for Handler {
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
         self.given.lock().unwrap().push(password.to_owned());
-        Ok(match user == "deploy" && self.setup.password == Some(password) {
-            true => Auth::Accept,
-            false => self.refuse(),
-        })
+        Ok(
+            match user == "deploy" && self.setup.password == Some(password) {
+                true => Auth::Accept,
+                false => self.refuse(),
+            },
+        )
     }
 
     async fn auth_keyboard_interactive<'a>(

@@ -3,7 +3,7 @@
 //! - `terminal`: a pseudo-terminal; `home`: a home directory with a site.toml
 //! - `host`: a server that asks for passwords and runs commands; `sshd`: OpenSSH's own
 //! - `passphrases`, `passwords`: what is asked, and what comes of the answers
-//! - `sources`: answers without a terminal
+//! - `sources`: answers without a terminal; `trusting`: `provision trust`
 //! - `canary`: that no secret is to be seen anywhere; `watch`: who looks
 
 #![allow(
@@ -25,4 +25,5 @@ mod sources;
 #[path = "../ssh/sshd.rs"]
 mod sshd;
 mod terminal;
+mod trusting;
 mod watch;
