@@ -136,11 +136,14 @@ impl Operator {
 
     /// Asks the operator.
     async fn put(&self, text: String, echo: bool) -> Result<Secret, Unanswered> {
+        let nobody = matches!(self.way, Way::Nobody);
+        if let Some(program) = askpass(nobody) {
+            let _turn = self.turn.lock().await;
+            let argv = [program.clone(), text];
+            return printed(&argv, &format!("SSH_ASKPASS ({program})")).await;
+        }
         match &self.way {
-            Way::Nobody => {
-                let _turn = self.turn.lock().await;
-                askpass(&text).await
-            }
+            Way::Nobody => Err(Unanswered::NoTerminal),
             Way::AtOnce => {
                 let _turn = self.turn.lock().await;
                 let asking = tokio::task::spawn_blocking(move || prompt::ask(&text, echo));
@@ -233,19 +236,16 @@ async fn printed(argv: &[String], shown: &str) -> Result<Secret, Unanswered> {
     }
 }
 
-/// Asks through `$SSH_ASKPASS`, as ssh(1) does where there is no terminal.
-async fn askpass(text: &str) -> Result<Secret, Unanswered> {
+/// The program of `$SSH_ASKPASS`, where it is to be asked: as ssh(1) has it, in place of a
+/// missing terminal if there is a display, and otherwise as `$SSH_ASKPASS_REQUIRE` says.
+fn askpass(nobody: bool) -> Option<String> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let display = || set("DISPLAY").is_some() || set("WAYLAND_DISPLAY").is_some();
     let wanted = match set("SSH_ASKPASS_REQUIRE").as_deref() {
         Some("never") => false,
-        Some("force" | "prefer") => true,
-        _ => set("DISPLAY").is_some() || set("WAYLAND_DISPLAY").is_some(),
+        Some("force") => true,
+        Some("prefer") => display(),
+        _ => nobody && display(),
     };
-    match set("SSH_ASKPASS").filter(|_| wanted) {
-        Some(program) => {
-            let argv = [program.clone(), text.to_owned()];
-            printed(&argv, &format!("SSH_ASKPASS ({program})")).await
-        }
-        None => Err(Unanswered::NoTerminal),
-    }
+    set("SSH_ASKPASS").filter(|_| wanted)
 }

@@ -3,6 +3,7 @@
 use crate::home::{Home, said};
 use crate::host::{Host, Setup};
 use crate::sshd::Sshd;
+use crate::terminal::Terminal;
 
 const PASSWORD: &str = "plain-crane-51";
 const SUDO: &str = "noble-stoat-19";
@@ -40,6 +41,7 @@ fn askpass_answers_where_there_is_no_terminal() {
     for more in [
         &[][..],
         &[("SSH_ASKPASS_REQUIRE", "never"), ("DISPLAY", ":0")],
+        &[("SSH_ASKPASS_REQUIRE", "prefer")],
     ] {
         let output = home.call(&["plan"], &[&[askpass][..], more].concat());
         assert!(said(&output).contains("no terminal"), "{}", said(&output));
@@ -59,6 +61,37 @@ fn askpass_answers_where_there_is_no_terminal() {
             "password of deploy on one: \nsudo password of deploy on one: \n"
         );
         std::fs::remove_file(&asked).unwrap();
+    }
+}
+
+#[test]
+fn at_a_terminal_askpass_is_used_only_where_that_is_wished() {
+    let host = host();
+    let home = home(&host, "sudo_password = { env = \"VPS_SUDO\" }", "");
+    let program = home.program("askpass", &format!("#!/bin/sh\necho {PASSWORD}\n"));
+    let wishes: [(&[(&str, &str)], bool); 4] = [
+        (&[("DISPLAY", ":0")], false),
+        (&[("SSH_ASKPASS_REQUIRE", "prefer")], false),
+        (
+            &[("SSH_ASKPASS_REQUIRE", "prefer"), ("DISPLAY", ":0")],
+            true,
+        ),
+        (&[("SSH_ASKPASS_REQUIRE", "force")], true),
+    ];
+    for (wish, used) in wishes {
+        let set = [("SSH_ASKPASS", program.as_str()), ("VPS_SUDO", SUDO)];
+        let ran = host.ran();
+        let environment = [&set[..], wish].concat();
+        let Some(mut terminal) = Terminal::call_with(home.path(), "plan", &environment) else {
+            return;
+        };
+        if !used {
+            terminal.answers("password of deploy on one: ", PASSWORD);
+        }
+        let ended = terminal.ends();
+        assert!(host.ran() > ran, "{wish:?}: {}", ended.screen);
+        let asked = ended.screen.contains("password of deploy");
+        assert_eq!(asked, !used, "{wish:?}: {}", ended.screen);
     }
 }
 
