@@ -9,7 +9,7 @@ use tokio::process::Command;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Mutex, oneshot};
 
-use super::prompt::{self, Prompt};
+use super::prompt::{self, Interrupted, Prompt};
 use crate::engine::Events;
 use crate::shell::Secret;
 use crate::site::{SecretSource, Site};
@@ -44,6 +44,8 @@ pub(super) struct Operator {
     sudo: Mutex<BTreeMap<String, Secret>>,
     /// What sources gave, by what they are.
     fetched: Mutex<BTreeMap<SecretSource, Secret>>,
+    /// Held while a question is on the terminal, or a program asks it.
+    turn: Mutex<()>,
 }
 
 impl Operator {
@@ -65,6 +67,7 @@ impl Operator {
             events,
             sudo: Mutex::default(),
             fetched: Mutex::default(),
+            turn: Mutex::default(),
         }
     }
 
@@ -133,11 +136,24 @@ impl Operator {
 
     /// Asks the operator.
     async fn put(&self, text: String, echo: bool) -> Result<Secret, Unanswered> {
+        let nobody = matches!(self.way, Way::Nobody);
+        if let Some(program) = askpass(nobody) {
+            let _turn = self.turn.lock().await;
+            let argv = [program.clone(), text];
+            return printed(&argv, &format!("SSH_ASKPASS ({program})")).await;
+        }
         match &self.way {
-            Way::Nobody => askpass(&text).await,
-            Way::AtOnce => tokio::task::spawn_blocking(move || prompt::ask(&text, echo))
-                .await
-                .unwrap_or(Err(Unanswered::Cancelled)),
+            Way::Nobody => Err(Unanswered::NoTerminal),
+            Way::AtOnce => {
+                let _turn = self.turn.lock().await;
+                let asking = tokio::task::spawn_blocking(move || prompt::ask(&text, echo));
+                match asking.await {
+                    Ok(Ok(answer)) => answer,
+                    Err(_) => Err(Unanswered::Cancelled),
+                    // The signal itself ends it all.
+                    Ok(Err(Interrupted)) => std::future::pending().await,
+                }
+            }
             Way::InTurn(prompts) => {
                 let (reply, answer) = oneshot::channel();
                 let prompt = Prompt { text, echo, reply };
@@ -220,19 +236,16 @@ async fn printed(argv: &[String], shown: &str) -> Result<Secret, Unanswered> {
     }
 }
 
-/// Asks through `$SSH_ASKPASS`, as ssh(1) does where there is no terminal.
-async fn askpass(text: &str) -> Result<Secret, Unanswered> {
+/// The program of `$SSH_ASKPASS`, where it is to be asked: as ssh(1) has it, in place of a
+/// missing terminal if there is a display, and otherwise as `$SSH_ASKPASS_REQUIRE` says.
+fn askpass(nobody: bool) -> Option<String> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let display = || set("DISPLAY").is_some() || set("WAYLAND_DISPLAY").is_some();
     let wanted = match set("SSH_ASKPASS_REQUIRE").as_deref() {
         Some("never") => false,
-        Some("force" | "prefer") => true,
-        _ => set("DISPLAY").is_some() || set("WAYLAND_DISPLAY").is_some(),
+        Some("force") => true,
+        Some("prefer") => display(),
+        _ => nobody && display(),
     };
-    match set("SSH_ASKPASS").filter(|_| wanted) {
-        Some(program) => {
-            let argv = [program.clone(), text.to_owned()];
-            printed(&argv, &format!("SSH_ASKPASS ({program})")).await
-        }
-        None => Err(Unanswered::NoTerminal),
-    }
+    set("SSH_ASKPASS").filter(|_| wanted)
 }

@@ -1,13 +1,20 @@
 //! Questions on the terminal, one at a time, and without a trace of the answer.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Write};
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::sync::oneshot;
 
 use crate::shell::Secret;
 use crate::ssh::Unanswered;
+
+/// Ctrl-C was pressed.
+#[derive(Debug)]
+pub(super) struct Interrupted;
+
+/// What came of a question.
+pub(super) type Answered = Result<Result<Secret, Unanswered>, Interrupted>;
 
 /// A question that waits for its turn on the terminal.
 #[derive(Debug)]
@@ -22,11 +29,11 @@ pub(super) struct Prompt {
 
 /// Whether somebody sits there: both ends of the terminal are ours.
 pub(super) fn somebody() -> bool {
-    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 /// Asks, and waits for the answer. Blocks the thread.
-pub(super) fn ask(text: &str, echo: bool) -> Result<Secret, Unanswered> {
+pub(super) fn ask(text: &str, echo: bool) -> Answered {
     // A question may hold what a server said.
     let text: String = text.chars().filter(|c| !c.is_control()).collect();
     let answer = if echo {
@@ -35,25 +42,53 @@ pub(super) fn ask(text: &str, echo: bool) -> Result<Secret, Unanswered> {
         rpassword::prompt_password(text)
     };
     match answer {
-        Ok(answer) => Ok(Secret::new(answer)),
-        Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Err(Unanswered::Cancelled),
-        Err(e) => Err(Unanswered::Failed(format!("read from the terminal: {e}"))),
+        Ok(answer) => Ok(Ok(Secret::new(answer))),
+        Err(e) if e.kind() == ErrorKind::UnexpectedEof => Ok(Err(Unanswered::Cancelled)),
+        // While the answer isn't shown, the terminal sends no signal by itself.
+        Err(e) if e.kind() == ErrorKind::Interrupted => Err(Interrupted),
+        Err(e) => {
+            let why = format!("the terminal can't be read: {e}");
+            Ok(Err(Unanswered::Failed(why)))
+        }
     }
 }
 
-fn seen(text: &str) -> std::io::Result<String> {
+fn seen(text: &str) -> io::Result<String> {
     let mut out = File::options().write(true).open("/dev/tty")?;
     write!(out, "{text}")?;
     out.flush()?;
     let mut line = String::new();
     if BufReader::new(File::open("/dev/tty")?).read_line(&mut line)? == 0 {
-        return Err(std::io::ErrorKind::UnexpectedEof.into());
+        return Err(ErrorKind::UnexpectedEof.into());
     }
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// The terminal's settings, to be put back if a question is broken off by Ctrl-C: the thread
-/// that asks can't do it then.
+/// Asks for a yes. A thread waits for the answer, so that Ctrl-C is heard.
+///
+/// # Errors
+/// Ctrl-C.
+pub(super) async fn confirmed(question: &str) -> Result<bool, Interrupted> {
+    anstream::eprint!("{question} [y/N] ");
+    let _flushed = io::stderr().flush();
+    let reading = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).map(|_| answer)
+    });
+    tokio::select! {
+        answer = reading => Ok(match answer {
+            Ok(Ok(answer)) => matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"),
+            _ => false,
+        }),
+        _ = tokio::signal::ctrl_c() => {
+            anstream::eprintln!();
+            Err(Interrupted)
+        }
+    }
+}
+
+/// The terminal's settings, to be put back if a question is broken off: the thread that asks
+/// can't do it then.
 pub(super) struct Settings(Option<(File, Termios)>);
 
 impl Settings {

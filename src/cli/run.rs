@@ -1,10 +1,10 @@
 //! `run`, `step`, `plan` and `verify`.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use super::stage::Stage;
-use super::{Error, OutputArgs, RunArgs, SiteArgs, prepare};
+use super::{Error, OutputArgs, RunArgs, SiteArgs, prepare, prompt};
 use crate::engine::{self, Settings};
 use crate::event::{Event, Mode};
 use crate::ssh::Dialer;
@@ -38,7 +38,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Error> {
             };
             if asks && !survey.is_converged() {
                 stage.reporter.question();
-                if !confirmed() {
+                if !prompt::confirmed("go on?").await? {
                     return Ok(Ok(None));
                 }
             }
@@ -132,15 +132,4 @@ pub(super) fn verify(site: &SiteArgs, output: &OutputArgs) -> Result<u8, Error> 
     });
     runtime.shutdown_background();
     code
-}
-
-/// Asks on the terminal.
-fn confirmed() -> bool {
-    anstream::eprint!("go on? [y/N] ");
-    let _flushed = std::io::stderr().flush();
-    let mut answer = String::new();
-    match std::io::stdin().lock().read_line(&mut answer) {
-        Ok(_) => matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"),
-        Err(_) => false,
-    }
 }

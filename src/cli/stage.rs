@@ -8,16 +8,16 @@ use tokio::task::JoinHandle;
 
 use super::OutputArgs;
 use super::ask::{Operator, Way};
-use super::prompt::{self, Prompt};
+use super::prompt::{self, Answered, Interrupted, Prompt};
 use crate::engine::{Events, Settings};
 use crate::event::{Event, Mode, Summary};
 use crate::plan::Plan;
 use crate::report::{Kind, Reporter, Verbosity, reporter};
-use crate::shell::{Mask, Secret};
+use crate::shell::Mask;
 use crate::ssh::{Dialer, Note, Unanswered};
 
 /// Exit code after Ctrl-C.
-const INTERRUPTED: u8 = 130;
+pub(super) const INTERRUPTED: u8 = 130;
 /// The depth of what is told about connections.
 const CONNECTIONS: u8 = 2;
 
@@ -31,14 +31,31 @@ pub(super) struct Stage {
     dialer: Dialer,
 }
 
-/// Ctrl-C was pressed.
-pub(super) struct Interrupted;
-
 /// A question that is on the terminal right now.
 struct Asking {
     prompt: Prompt,
-    answer: JoinHandle<Result<Secret, Unanswered>>,
+    answer: JoinHandle<Answered>,
     before: prompt::Settings,
+}
+
+impl Asking {
+    fn begin(prompt: Prompt) -> Self {
+        let (text, echo) = (prompt.text.clone(), prompt.echo);
+        let before = prompt::Settings::now();
+        let answer = tokio::task::spawn_blocking(move || prompt::ask(&text, echo));
+        Self {
+            prompt,
+            answer,
+            before,
+        }
+    }
+
+    /// Leaves the question on the terminal as it is. The thread goes on waiting until the program
+    /// ends.
+    fn break_off(self) {
+        self.before.restore();
+        anstream::eprintln!();
+    }
 }
 
 impl Stage {
@@ -106,13 +123,14 @@ impl Stage {
                 Some(event) = self.received.recv(), if quiet => self.reporter.event(&event),
                 Some(note) = self.notes.recv(), if quiet => self.tell(note),
                 Some(prompt) = self.prompts.recv(), if quiet => {
-                    self.reporter.pause();
-                    let (text, echo) = (prompt.text.clone(), prompt.echo);
-                    let before = prompt::Settings::now();
-                    let answer = tokio::task::spawn_blocking(move || prompt::ask(&text, echo));
-                    asking = Some(Asking { prompt, answer, before });
+                    // Whoever asked may have given up while another question was answered.
+                    if !prompt.reply.is_closed() {
+                        self.reporter.pause();
+                        asking = Some(Asking::begin(prompt));
+                    }
                 }
                 answer = answered(asking.as_mut()) => {
+                    let answer = answer?;
                     if let Some(Asking { prompt, .. }) = asking.take() {
                         // Whoever asked may have given up meanwhile.
                         let _gone = prompt.reply.send(answer);
@@ -120,14 +138,16 @@ impl Stage {
                 }
                 done = &mut work => break done,
                 _ = tokio::signal::ctrl_c() => {
-                    if let Some(Asking { before, .. }) = asking {
-                        before.restore();
-                        anstream::eprintln!();
+                    if let Some(asking) = asking {
+                        asking.break_off();
                     }
                     return Err(Interrupted);
                 }
             }
         };
+        if let Some(asking) = asking {
+            asking.break_off();
+        }
         while let Ok(note) = self.notes.try_recv() {
             self.tell(note);
         }
@@ -141,7 +161,7 @@ impl Stage {
         self.reporter.event(&Event::Detail {
             host: note.host,
             depth: CONNECTIONS,
-            text: note.text,
+            text: self.events.masked(&note.text),
         });
     }
 
@@ -161,11 +181,11 @@ impl Stage {
 }
 
 /// The answer to the question on the terminal; never, if there is none.
-async fn answered(asking: Option<&mut Asking>) -> Result<Secret, Unanswered> {
+async fn answered(asking: Option<&mut Asking>) -> Answered {
     match asking {
         Some(asking) => (&mut asking.answer)
             .await
-            .unwrap_or(Err(Unanswered::Cancelled)),
+            .unwrap_or(Ok(Err(Unanswered::Cancelled))),
         None => std::future::pending().await,
     }
 }

@@ -1,10 +1,11 @@
 //! `provision trust`: shows the host keys of all servers at once, and pins them after a yes.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::ask::{Operator, Way};
+use super::stage::INTERRUPTED;
 use super::{Error, SshArgs, prepare, prompt};
 use crate::engine::Routes;
 use crate::site::{Host, Site, pin_host_key};
@@ -19,7 +20,21 @@ pub(super) fn trust(file: &Path, yes: bool, ssh: &SshArgs) -> Result<u8, Error> 
         .enable_all()
         .build()
         .map_err(Error::Runtime)?;
-    let shown = runtime.block_on(collect(&site, &routes))?;
+    let before = prompt::Settings::now();
+    let shown = runtime.block_on(async {
+        tokio::select! {
+            shown = collect(&site, &routes) => Some(shown),
+            _ = tokio::signal::ctrl_c() => None,
+        }
+    });
+    let Some(shown) = shown else {
+        // A question may be on the terminal.
+        before.restore();
+        runtime.shutdown_background();
+        anstream::eprintln!();
+        return Ok(INTERRUPTED);
+    };
+    let shown = shown?;
     prepare::warn(&routes);
     let mut sheet = Sheet::default();
     for (host, keys) in site.hosts.values().zip(shown) {
@@ -51,9 +66,12 @@ pub(super) fn trust(file: &Path, yes: bool, ssh: &SshArgs) -> Result<u8, Error> 
         if !std::io::stdin().is_terminal() {
             return Err(Error::NoTerminal);
         }
-        if !confirmed() {
+        let question = "compare them with your provider's console; pin them?";
+        let answer = runtime.block_on(prompt::confirmed(question));
+        runtime.shutdown_background();
+        if !matches!(answer, Ok(true)) {
             anstream::println!("nothing was written");
-            return Ok(0);
+            return Ok(answer.map_or(INTERRUPTED, |_| 0));
         }
     }
     let mut text = std::fs::read_to_string(file).map_err(|cause| Error::Write {
@@ -117,14 +135,6 @@ impl Sheet {
             key.algorithm
         ));
     }
-}
-
-fn confirmed() -> bool {
-    anstream::print!("compare them with your provider's console; pin them? [y/N] ");
-    let _flushed = std::io::stdout().flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
 /// All hosts at once.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::failure::{failure, lost};
+use super::itinerary::itinerary;
 use super::refusal::together;
 use super::remote::{Remote, ms};
 use super::root::Roots;
@@ -13,6 +14,9 @@ use super::{Events, RouteError, Settings};
 use crate::event::{Event, Failure};
 use crate::site::Host;
 use crate::ssh::{self, Dialer, Fault, Session, Stage};
+
+/// The depth of what is told about connections.
+const WAYS: u8 = 2;
 
 /// Why a user couldn't be logged in.
 enum Denied {
@@ -179,6 +183,12 @@ impl<'a> Entrance<'a> {
             host: name.clone(),
             user: user.to_owned(),
             address: target.at(),
+        });
+        let agent = std::env::var_os("SSH_AUTH_SOCK").is_some_and(|socket| !socket.is_empty());
+        self.events.send(Event::Detail {
+            host: name.clone(),
+            depth: WAYS,
+            text: self.events.masked(&itinerary(&target, agent)),
         });
         let start = Instant::now();
         let session = self.dialer.connect(&target).await.map_err(Denied::Ssh)?;

@@ -6,6 +6,7 @@
 //! | [`route`] | the way to every host, by site.toml and the operator's SSH configuration |
 //! | [`bastion`] | hosts that others are reached through |
 //! | [`login`] | logs in, as the bootstrap user where the sudo user isn't there yet |
+//! | [`itinerary`] | the way to a host in words |
 //! | [`root`] | ways to be root: as it is, by sudo with or without a password, by doas |
 //! | [`way`], [`exec`] | these ways, and one command in one of them |
 //! | [`wrap`] | a command as text that every login shell understands the same |
@@ -32,6 +33,7 @@ mod exec;
 mod failure;
 mod gates;
 mod guard;
+mod itinerary;
 mod job;
 mod link;
 mod lock;
@@ -94,7 +96,8 @@ impl Events {
         let _gone = self.sender.send(event);
     }
 
-    fn masked(&self, text: &str) -> String {
+    /// A text without the values that must not be shown.
+    pub fn masked(&self, text: &str) -> String {
         let mask = self.mask.read().unwrap_or_else(PoisonError::into_inner);
         mask.apply(text)
     }

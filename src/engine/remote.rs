@@ -21,6 +21,9 @@ pub(super) fn ms(start: Instant) -> u64 {
 /// How long reading and short scripts of ours may take.
 const SHORT: Duration = Duration::from_secs(60);
 
+/// The depth of what is told about commands.
+const COMMANDS: u8 = 3;
+
 /// A host that we are logged in to.
 #[derive(Clone)]
 pub(super) struct Remote {
@@ -49,7 +52,19 @@ impl Remote {
             limit,
         };
         let (session, events) = (&self.session, &self.events);
-        self.root.exec(session, events, cmd, request).await
+        let start = Instant::now();
+        let done = self.root.exec(session, events, cmd, request).await;
+        let ended = match &done {
+            Ok(done) if self.root.refusal().is_none() => done.status.to_string(),
+            Ok(done) => format!("not run as root: {}", done.status),
+            Err(error) => error.fault().to_string(),
+        };
+        self.events.send(Event::Detail {
+            host: self.host.clone(),
+            depth: COMMANDS,
+            text: self.events.masked(&command(cmd, &ended, ms(start))),
+        });
+        done
     }
 
     /// Feeds a script to a root shell and gives back what it printed.
@@ -133,5 +148,40 @@ impl Remote {
                 .to_owned(),
         );
         failure
+    }
+}
+
+/// A command that ended, in one line. What it read isn't part of it.
+fn command(cmd: &Cmd, ended: &str, ms: u64) -> String {
+    /// The most that is shown of a command (characters).
+    const MOST: usize = 300;
+    let shown = cmd.shown();
+    let (shown, more) = match shown.char_indices().nth(MOST) {
+        Some((end, _)) => (&shown[..end], "…"),
+        None => (shown.as_str(), ""),
+    };
+    let line = format!("{shown}{more} → {ended}, {ms} ms");
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_told_in_one_line_with_how_it_ended() {
+        let cmd = Cmd::new("docker").args(["image", "tag", "a b"]);
+        assert_eq!(
+            command(&cmd, "exit code 1", 12),
+            "docker image tag 'a b' → exit code 1, 12 ms"
+        );
+        let cmd = Cmd::script(Script("echo \"$1\"\n"), ["two\nlines"]);
+        assert_eq!(
+            command(&cmd, "signal KILL", 0),
+            "sh … 'two lines' → signal KILL, 0 ms"
+        );
+        let long = command(&Cmd::new("é".repeat(1000)), "exit code 0", 1);
+        assert!(long.ends_with("é… → exit code 0, 1 ms"), "{long}");
+        assert!(long.chars().count() < 330, "{long}");
     }
 }

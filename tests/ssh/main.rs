@@ -6,7 +6,7 @@
 //!   OpenSSH
 //! - `way`, `jump`, `sessions`: how a server is reached
 //! - `host_keys`, `certificates`: who the server is; `login`, `passwords`, `openssh`: who we
-//!   are, the last with keys and agents of OpenSSH's own making; `proposal`: what we speak;
+//!   are, the last with keys and agents of OpenSSH's own making; `proposal`, `audit`: what we speak;
 //!   `commands`: what runs then
 
 #![allow(
@@ -16,6 +16,7 @@
 )]
 
 mod agent;
+mod audit;
 mod certificates;
 mod commands;
 mod config;

@@ -74,13 +74,48 @@ fn of_mode(mode: Mode) -> Vec<Event> {
     [vec![started(mode, &[HOSTILE])], hostile()].concat()
 }
 
+fn detail(host: &str, depth: u8, text: &str) -> Event {
+    let (host, text) = (host.into(), text.into());
+    Event::Detail { host, depth, text }
+}
+
+#[test]
+fn ways_are_told_from_vv_on_and_commands_from_vvv_on() {
+    let events = [
+        started(Mode::Plan, &["app1", "proxy"]),
+        detail(
+            "app1",
+            2,
+            "deploy@10.0.0.11:22 through deploy@192.0.2.1:22; tries ~/.ssh/polls, a password",
+        ),
+        detail("app1", 3, "sh -s → exit code 0, 212 ms"),
+    ];
+    let at = |depth| {
+        let verbosity = Verbosity {
+            output: true,
+            depth,
+        };
+        let told = plain(verbosity, &events);
+        let lines = told.lines().filter(|line| line.contains('·'));
+        let lines: Vec<_> = lines.filter(|line| line.starts_with("app1")).collect();
+        lines.join("\n")
+    };
+    assert_eq!(at(1), "");
+    assert_snapshot!(at(2), @"app1   · deploy@10.0.0.11:22 through deploy@192.0.2.1:22; tries ~/.ssh/polls, a password");
+    assert_snapshot!(at(3), @"
+    app1   · deploy@10.0.0.11:22 through deploy@192.0.2.1:22; tries ~/.ssh/polls, a password
+    app1   · sh -s → exit code 0, 212 ms
+    ");
+}
+
 #[test]
 fn nothing_a_server_says_reaches_the_terminal_as_a_command() {
     for mode in [Mode::Plan, Mode::Run, Mode::Verify] {
-        let events = of_mode(mode);
+        let mut events = of_mode(mode);
+        events.push(detail(HOSTILE, 3, HOSTILE));
         let verbose = Verbosity {
             output: true,
-            depth: 1,
+            depth: 3,
         };
         for text in [
             terminal(false, &events),
