@@ -23,6 +23,7 @@ mount -t tmpfs none "$1"; mkdir "$1/up" "$1/work" "$1/all"
 mount -t overlay -o "lowerdir=$2,upperdir=$1/up,workdir=$1/work" none "$1/all"
 mount --rbind /dev "$1/all/dev"; mount -t proc none "$1/all/proc"
 mount -t tmpfs -o mode=755 none "$1/all/run"
+for f in resolv.conf hosts; do cat "/etc/$f" >"$1/all/etc/$f"; done
 exec chroot "$1/all" sleep 600"#;
 
 /// Namespaces of their own. All that runs in them ends with this.

@@ -17,8 +17,8 @@ use super::Started;
 use super::kit::{Kit, PASSWORD};
 use super::row::{Must, Row};
 
-/// More than fits a channel's window at OpenSSH and at dropbear.
-const MUCH: usize = 3 << 20;
+/// More than fits dropbear's window and OpenSSH's limits on new keys below.
+const MUCH: usize = 1 << 20;
 
 /// An operator who gives these answers, and then no more.
 struct Operator {

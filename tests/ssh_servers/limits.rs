@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use provision::ssh::Stage::Connect;
+use provision::ssh::Stage::Authenticate;
 use provision::ssh::Status;
 
 use super::kit::OTHERS;
@@ -61,7 +61,10 @@ pub fn rows() -> Vec<Row> {
         Row::new("says nothing", sshd("LogLevel QUIET")),
         Row::new("takes no connection", sshd("RefuseConnection yes"))
             .since(9, 9)
-            .fails(Connect, &["closed before SSH"]),
+            .fails(
+                Authenticate,
+                &["hung up on tabler", "check the log of sshd"],
+            ),
         Row::new("punishes", sshd("PerSourcePenalties authfail:20 min:5"))
             .since(9, 8)
             .client(|kit, target| {
@@ -72,11 +75,5 @@ pub fn rows() -> Vec<Row> {
                 "Not allowed at this time",
                 "PerSourcePenalties",
             ])),
-        Row::new(
-            "punishes a little",
-            sshd("PerSourcePenalties authfail:4 min:1"),
-        )
-        .since(9, 8)
-        .must(Must::Works),
     ]
 }

@@ -82,7 +82,7 @@ pub fn hold(place: &Place<'_>) {
     let install = match place.installs {
         true => {
             "command -v dropbear >/dev/null || { apt-get update -qq && \
-                 apt-get install -y -qq dropbear-bin; } >/dev/null 2>&1; "
+                 apt-get install -y -qq dropbear-bin; } >&2; "
         }
         false => "",
     };

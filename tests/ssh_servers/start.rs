@@ -15,7 +15,7 @@ pub const FIRST_PORT: u16 = 22100;
 /// Users: name, login shell, how the password is set.
 const USERS: [(&str, &str, &str); 4] = [
     ("tabler", "/bin/sh", "echo $U:$P | chpasswd"),
-    ("noshell", "/usr/sbin/nologin", "echo $U:$P | chpasswd"),
+    ("noshell", "/bin/false", "echo $U:$P | chpasswd"),
     (
         "stale",
         "/bin/sh",
