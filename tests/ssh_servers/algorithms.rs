@@ -44,7 +44,7 @@ pub fn rows() -> Vec<Row> {
         let row = Row::new(format!("only {name}"), server).since(major, minor);
         // Numbers as large as these take long where nothing is optimised.
         let patient = |_: &Kit, target: &mut Target| {
-            target.patience.connect = Duration::from_secs(60);
+            target.patience.connect = Duration::from_secs(110);
         };
         rows.push(match name.starts_with("diffie") {
             true => row.client(patient),

@@ -31,7 +31,7 @@ use start::{FIRST_PORT, end_of_log, log, start, stop};
 /// Rows at once.
 const AT_ONCE: usize = 8;
 /// None of them takes longer.
-const LONGEST: Duration = Duration::from_secs(70);
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// Names the rows to hold, by a part of their names; the servers of all are started.
 const ONLY: &str = "PROVISION_TEST_ROWS";
@@ -92,7 +92,7 @@ pub fn hold(place: &Place<'_>) {
     for (port, row) in (FIRST_PORT..).zip(table()) {
         let why = match &row.server {
             Server::Dropbear { .. } if !dropbear => Some("there is no dropbear".to_owned()),
-            _ if row.since > version => Some(format!("OpenSSH has it since {:?}", row.since)),
+            _ if row.since > version => Some(format!("it takes OpenSSH {:?}", row.since)),
             _ => None,
         };
         match why {
@@ -100,7 +100,8 @@ pub fn hold(place: &Place<'_>) {
             None => rows.push(Started { row, port }),
         }
     }
-    assert!(dropbear || !place.installs, "{}: no dropbear", place.name);
+    let must = place.installs || std::env::var_os("CI").is_some();
+    assert!(dropbear || !must, "{}: no dropbear", place.name);
     let kit = Kit::new(place.address);
     (place.root)(&start(&kit, place.address, &rows));
     let servers = Stop(place);

@@ -23,7 +23,7 @@ pub struct Row {
     pub must: Must,
     /// Words that the server's log must not hold.
     pub log_lacks: Option<&'static str>,
-    /// The first version of OpenSSH that can be told so.
+    /// The first version of OpenSSH that does so, of those that were tried.
     pub since: (u32, u32),
 }
 

@@ -25,10 +25,12 @@ const USERS: [(&str, &str, &str); 4] = [
 ];
 
 /// What every sshd is told after its own lines.
-const USUAL: &str = "Port $N\nListenAddress $A\nPidFile $D/$N.pid\n\
-                     AuthorizedKeysFile $D/authorized_keys\nUsePAM no\nUseDNS no\n\
+const USUAL: &str = "AuthorizedKeysFile $D/authorized_keys\nUsePAM no\nUseDNS no\n\
                      PasswordAuthentication no\nKbdInteractiveAuthentication no\n\
                      PrintMotd no\nPrintLastLog no\nLogLevel VERBOSE\n";
+
+/// The console takes a script as one argument, and Linux no longer one (MAX_ARG_STRLEN).
+const LONGEST_ARGUMENT: usize = 128 * 1024;
 
 /// A file in the folder, by way of the script's text.
 fn put(script: &mut String, name: &str, mode: &str, text: &str) {
@@ -59,7 +61,7 @@ pub fn start(kit: &Kit, address: IpAddr, rows: &[Started]) -> String {
     put(&mut script, "ca.pub", "644", &kit.text("ca.pub"));
     let keys = ["key.pub", "rsa.pub", "ecdsa.pub"].map(|name| kit.text(name));
     put(&mut script, "authorized_keys", "644", &keys.concat());
-    put(&mut script, "no_keys", "644", "");
+    put(&mut script, "usual", "644", &USUAL.replace("$D", DIR));
     let key = kit.text("key.pub");
     let bound = format!("restrict,command=\"echo bound\" {key}");
     put(&mut script, "bound_keys", "644", &bound);
@@ -106,6 +108,7 @@ pub fn start(kit: &Kit, address: IpAddr, rows: &[Started]) -> String {
          sleep 0.05; done; done"
     )
     .unwrap();
+    assert!(script.len() < LONGEST_ARGUMENT, "{} bytes", script.len());
     script
 }
 
@@ -128,7 +131,9 @@ fn one(script: &mut String, started: &Started, address: IpAddr, rows: &[Started]
                 true => "",
                 false => "HostKey $D/host_ed25519\n",
             };
-            let text = fill(&format!("{lines}\n{key}{USUAL}"));
+            let text = fill(&format!(
+                "{lines}\n{key}Port $N\nListenAddress $A\nPidFile $D/$N.pid\nInclude $D/usual"
+            ));
             put(script, &format!("{port}.conf"), "600", &text);
             let slow = lines.contains("UseDNS yes");
             let before = if slow {
