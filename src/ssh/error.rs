@@ -186,6 +186,13 @@ impl Error {
                 "answer sooner than sshd on {host} waits (LoginGraceTime), and check its log for why \
                  it hung up"
             ),
+            // Nothing else was tried, and a number of tries isn't the reason.
+            Fault::AuthCutOff { tried, said, .. }
+                if tried.len() < 2
+                    && !said.as_ref().is_some_and(|said| said.contains("Too many")) =>
+            {
+                format!("check the log of sshd on {host} for why it hung up")
+            }
             Fault::AuthCutOff { .. } => {
                 "name the one key to use in site.toml (`key`): only that one is then tried".to_owned()
             }

@@ -4,6 +4,7 @@
 //! - `agent`: a small SSH agent; `sshd`: a real sshd; `relay`: what lies in between
 //! - `config`: the operator's own configuration; `config_openssh`: our reader of it against
 //!   OpenSSH
+//! - `servers`: a table of real servers, `../ssh_servers`
 //! - `way`, `jump`, `sessions`: how a server is reached
 //! - `host_keys`, `certificates`: who the server is; `login`, `passwords`, `openssh`: who we
 //!   are, the last with keys and agents of OpenSSH's own making; `proposal`, `audit`: what we speak;
@@ -29,6 +30,7 @@ mod passwords;
 mod proposal;
 mod relay;
 mod server;
+mod servers;
 mod sessions;
 mod sshd;
 mod way;

@@ -14,6 +14,7 @@ mod killed;
 mod options;
 mod power;
 mod refusals;
+mod ssh_servers;
 mod values;
 
 /// A scenario by its name.
@@ -178,7 +179,15 @@ pub const ALL: &[Scenario] = &[
         refusals::taken_port,
     ),
     (
+        "ssh_servers_of_debian_13_are_reached_or_refused_in_clear_words",
+        ssh_servers::trixie,
+    ),
+    (
         "bookworm_the_firewall_holds_on_debian_12_too",
         bookworm::firewall,
+    ),
+    (
+        "bookworm_ssh_servers_are_reached_or_refused_in_clear_words",
+        ssh_servers::bookworm,
     ),
 ];
