@@ -195,7 +195,7 @@ fn refused(
 async fn works(session: &Session) -> Result<(), String> {
     let done = exec(session, Exec::new("exit 7")).await?;
     ensure(done.0 == Status::Code(7), || format!("exit 7: {done:?}"))?;
-    let bytes: Vec<u8> = (0..MUCH as u32).map(|at| (at * 31 >> 7) as u8).collect();
+    let bytes: Vec<u8> = (0..MUCH as u32).map(|at| ((at * 31) >> 7) as u8).collect();
     let echo = Exec {
         input: Input::Bytes(bytes.clone()),
         ..Exec::new("cat")
