@@ -161,13 +161,15 @@ exit 1
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+type Channels = Arc<Mutex<Vec<(ChannelId, Channel<Msg>)>>>;
+
 #[derive(Clone)]
 struct Handler {
     setup: Setup,
     given: Arc<Mutex<Vec<String>>>,
     commands: Arc<Mutex<Vec<String>>>,
     bin: PathBuf,
-    channels: Arc<Mutex<Vec<(ChannelId, Channel<Msg>)>>>,
+    channels: Channels,
 }
 
 impl Handler {

@@ -171,3 +171,17 @@ fn without_a_terminal_it_says_what_to_do() {
     assert!(said.contains("next"), "{said}");
     assert_eq!(host.given(), [""; 0]);
 }
+
+#[test]
+fn sudo_without_a_terminal_says_what_to_do() {
+    let host = with_password();
+    let ssh = "user = \"deploy\"\nbootstrap = \"deploy\"\npassword = { env = \"VPS\" }";
+    let home = Home::new(ssh, &[("one", host.port, &host.fingerprint, "")]);
+    let output = home.call(&["plan"], &[("VPS", PASSWORD)]);
+    let said = crate::home::said(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("✗ sudo: "), "{said}");
+    assert!(said.contains("no terminal"), "{said}");
+    assert!(said.contains("sudo_password"), "{said}");
+    assert_eq!((host.ran(), host.turned_down()), (0, 0));
+}
