@@ -149,6 +149,32 @@ fn mark(end: &str) -> String {
 }
 
 #[test]
+fn a_job_makes_files_as_it_would_without_being_one() {
+    for (mask, mode) in [("022", "644"), ("002", "664"), ("077", "600")] {
+        let host = Host::new();
+        let made = host.path("made");
+        let text = format!("umask; : >'{made}'; stat -c %a '{made}'; stat -c %a \"$0\"");
+        let noted = host.path(&format!("run/job/{ID}/out"));
+        let mut job = host.job("-", false, &text.replace("$0", &noted));
+        let args: Vec<_> = job.get_args().map(ToOwned::to_owned).collect();
+        let mut masked = Command::new("sh");
+        masked.args(["-c", "umask \"$1\"; shift; exec \"$@\"", "sh", mask]);
+        masked.arg(job.get_program()).args(args);
+        masked.stdin(Stdio::null());
+        job = masked;
+        let output = job.output().unwrap();
+        let (out, _) = said(&output);
+        let lines: Vec<&str> = out.lines().collect();
+        assert!(
+            lines
+                .windows(3)
+                .any(|seen| seen == [&format!("0{mask}"), mode, "600"]),
+            "{mask}: {out}"
+        );
+    }
+}
+
+#[test]
 fn a_job_shows_both_its_streams_apart_and_its_exit_status() {
     let host = Host::new();
     let done = host.job("-", false, "echo out; echo err >&2; printf open; exit 7");

@@ -4,6 +4,8 @@
 # without); the text that follows a job; the text that runs one, and its arguments.
 jobs=$1 spool=$2 id=$3 holder=$4 fence=$5 follow=$6 run=$7
 shift 7
+# What we note is for root alone; what the command makes is for whomever it always is.
+mask=$(umask)
 umask 077
 [ -d "$jobs" ] || mkdir -p -- "$jobs"
 dir=$jobs/$id
@@ -44,8 +46,11 @@ if [ -d /run/systemd/system ]; then
 fi
 : >"$dir/out"
 : >"$dir/err"
-# shellcheck disable=SC2086
-setsid $scope sh -uc "$run" provision-job "$dir" "$@" <&7 >>"$dir/out" 2>>"$dir/err" 7<&- &
+(
+    umask "$mask"
+    # shellcheck disable=SC2086
+    exec setsid $scope sh -uc "$run" provision-job "$dir" "$@" 7<&-
+) <&7 >>"$dir/out" 2>>"$dir/err" &
 printf '%s\n' "$!" >"$dir/pid"
 exec 7<&-
 exec sh -uc "$follow" provision "$jobs" "$id" started
