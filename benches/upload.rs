@@ -52,7 +52,7 @@ fn main() -> ExitCode {
 }
 
 fn measure() -> Result<bool, Box<dyn Error>> {
-    let Some(sshd) = Sshd::start("") else {
+    let Some(sshd) = Sshd::start("Subsystem sftp internal-sftp") else {
         return Err("there is no sshd here".into());
     };
     let dir = sshd.dir.path();
