@@ -39,6 +39,8 @@ pub(super) struct Operator {
     way: Way,
     /// Told of every answer, so that none is shown.
     events: Option<Events>,
+    /// What was given for logins, by host and user.
+    logins: Mutex<BTreeMap<(String, String), Secret>>,
     /// What was given for sudo, by user: asked for once, and offered to every host. Held while
     /// it is asked for, so that the others wait for the answer.
     sudo: Mutex<BTreeMap<String, Secret>>,
@@ -65,6 +67,7 @@ impl Operator {
             sources: sources.collect(),
             way,
             events,
+            logins: Mutex::default(),
             sudo: Mutex::default(),
             fetched: Mutex::default(),
             turn: Mutex::default(),
@@ -88,10 +91,7 @@ impl Operator {
                 match source {
                     Some(source) if *again => Err(refused(source, user, host)),
                     Some(source) => self.fetch(source).await,
-                    None => {
-                        let text = format!("{}password of {user} on {host}: ", wrong(*again));
-                        self.put(text, false).await
-                    }
+                    None => self.for_login(host, user, *again).await,
                 }
             }
             Question::Prompt {
@@ -113,6 +113,18 @@ impl Operator {
         if let Some(events) = &self.events {
             events.hide(&secret);
         }
+        Ok(secret)
+    }
+
+    /// One answer for all connections of a user to a host: a further one isn't asked for again.
+    async fn for_login(&self, host: &str, user: &str, again: bool) -> Result<Secret, Unanswered> {
+        let of = (host.to_owned(), user.to_owned());
+        if !again && let Some(secret) = self.logins.lock().await.get(&of) {
+            return Ok(secret.clone());
+        }
+        let text = format!("{}password of {user} on {host}: ", wrong(again));
+        let secret = self.put(text, false).await?;
+        self.logins.lock().await.insert(of, secret.clone());
         Ok(secret)
     }
 
@@ -248,4 +260,88 @@ fn askpass(nobody: bool) -> Option<String> {
         _ => nobody && display(),
     };
     set("SSH_ASKPASS").filter(|_| wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+
+    /// Asks these questions one after the other; gives back the answers and what was put to
+    /// the operator, who answers "first", "second", ….
+    async fn asked(questions: &[Question]) -> (Vec<String>, Vec<String>) {
+        let (sender, mut prompts) = unbounded_channel::<Prompt>();
+        let operator = Operator {
+            sources: BTreeMap::new(),
+            way: Way::InTurn(sender),
+            events: None,
+            logins: Mutex::default(),
+            sudo: Mutex::default(),
+            fetched: Mutex::default(),
+            turn: Mutex::default(),
+        };
+        let answering = async {
+            let mut put = Vec::new();
+            let mut words = ["first", "second", "third"].into_iter();
+            while let Some(prompt) = prompts.recv().await {
+                put.push(prompt.text);
+                let word = Secret::new(words.next().unwrap_or_default());
+                prompt.reply.send(Ok(word)).unwrap();
+            }
+            put
+        };
+        let asking = async {
+            let mut answers = Vec::new();
+            for question in questions {
+                answers.push(operator.ask(question).await.unwrap().reveal().to_owned());
+            }
+            drop(operator);
+            answers
+        };
+        tokio::join!(asking, answering)
+    }
+
+    fn password(host: &str, again: bool) -> Question {
+        Question::Password {
+            host: host.to_owned(),
+            user: "root".to_owned(),
+            again,
+        }
+    }
+
+    fn sudo(host: &str, again: bool) -> Question {
+        Question::Sudo {
+            host: host.to_owned(),
+            user: "ops".to_owned(),
+            again,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_further_connection_to_a_host_isnt_asked_for_its_password_again() {
+        let questions = [
+            password("app1", false),
+            password("app1", false),
+            password("app2", false),
+        ];
+        let (answers, put) = asked(&questions).await;
+        assert_eq!(answers, ["first", "first", "second"]);
+        assert_eq!(put.len(), 2, "{put:?}");
+    }
+
+    #[tokio::test]
+    async fn a_password_that_was_turned_down_is_asked_for_anew() {
+        let questions = [password("app1", false), password("app1", true)];
+        let (answers, put) = asked(&questions).await;
+        assert_eq!(answers, ["first", "second"]);
+        assert!(put[1].starts_with("wrong; "), "{put:?}");
+    }
+
+    #[tokio::test]
+    async fn sudo_is_asked_for_once_unless_a_host_turns_it_down() {
+        let questions = [sudo("app1", false), sudo("app2", false), sudo("app2", true)];
+        let (answers, _) = asked(&questions).await;
+        assert_eq!(answers, ["first", "first", "second"]);
+    }
 }
