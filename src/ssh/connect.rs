@@ -4,22 +4,23 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use russh::client::{self, Handle};
 use russh::keys::{Algorithm, PublicKey};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::algorithms::{ECDSA, Offer, RSA, key_type, preferred};
 use super::authenticate;
-use super::dial::{Way, dial, way};
-use super::dialer::Dialer;
+use super::dial::{Way, dial};
 use super::error::{Error, Stage};
 use super::fault::Fault;
+use super::handler::Refusals;
 use super::handler::{Handler, Said, Stop};
 use super::judge::Judge;
 use super::known_hosts::fingerprint;
-use super::link::{Link, Refusals};
-use super::session::Session;
-use super::target::Target;
+use super::link::Link;
+use super::shared::Shared;
+use super::target::{Target, Via};
 use super::wire::{Heard, Wire};
 
 /// The first wait before a server that hung up is tried again.
@@ -30,32 +31,26 @@ const LONGEST_WAIT: Duration = Duration::from_secs(4);
 /// PerSourcePenalties).
 const NO_ROOM: [&str; 2] = ["MaxStartups", "Not allowed at this time"];
 
-/// Opens a connection and logs in.
-pub(super) async fn connect(dialer: &Dialer, target: &Target) -> Result<Session, Error> {
-    let link = Arc::new(link(dialer, target).await?);
-    Ok(Session::new(dialer.clone(), target.clone(), link))
-}
-
 /// Opens a connection, logs in, and tells of it.
-pub(super) async fn link(dialer: &Dialer, target: &Target) -> Result<Link, Error> {
+pub(super) async fn link(shared: &Shared, target: &Target) -> Result<Link, Error> {
     let fail = |(stage, fault)| Error::new(target, stage, fault);
     // What is wrong on this side is said before anything is sent.
     let judge = Judge::new(target).map_err(|fault| fail((Stage::HostKey, fault)))?;
     let judge = Arc::new(judge);
-    let login = authenticate::prepare(dialer, target)
+    let login = authenticate::prepare(shared, target)
         .await
         .map_err(|fault| fail((Stage::Authenticate, fault)))?;
-    let way = way(dialer, target).await.map_err(fail)?;
+    let way = way(shared, target).await.map_err(fail)?;
     // After the bastion's own: who holds a turn waits for nobody else's.
-    let _turn = dialer.turn(target).await;
+    let _turn = shared.turn(target).await;
     let deadline = Instant::now() + target.patience.connect;
-    let mut opened = open_trusted(dialer, target, &way, deadline, &judge)
+    let mut opened = open_trusted(shared, target, &way, deadline, &judge)
         .await
         .map_err(fail)?;
-    authenticate::log_in(dialer, target, &mut opened.handle, login, &opened.said)
+    authenticate::log_in(shared, target, &mut opened.handle, login, &opened.said)
         .await
         .map_err(|fault| fail((Stage::Authenticate, fault)))?;
-    dialer.note(
+    shared.note(
         &target.host,
         format!("logged in as {} at {}", target.user, target.at()),
     );
@@ -68,10 +63,33 @@ pub(super) async fn link(dialer: &Dialer, target: &Target) -> Result<Link, Error
     Ok(Link::new(handle, local, said, refusals))
 }
 
+/// As [`link()`]: boxed, since a bastion may itself lie behind one.
+fn boxed<'a>(shared: &'a Shared, target: &'a Target) -> BoxFuture<'a, Result<Link, Error>> {
+    Box::pin(link(shared, target))
+}
+
+/// Finds the way to a target, and opens its bastion's connection if there is none yet.
+async fn way<'a>(shared: &Shared, target: &'a Target) -> Result<Way<'a>, (Stage, Fault)> {
+    Ok(match &target.via {
+        Via::Direct => Way::Direct,
+        Via::Command(command) => Way::Command(command),
+        Via::Jump(bastion) => {
+            match shared
+                .bastions()
+                .link(bastion, boxed(shared, bastion))
+                .await
+            {
+                Ok(link) => Way::Through(link, bastion),
+                Err(failure) => return Err((Stage::Connect, Fault::Bastion(failure))),
+            }
+        }
+    })
+}
+
 /// Opens a connection to a server that shows the right key: of the kinds we would rather have,
 /// or else of the others that the judge goes on to ask for.
 async fn open_trusted(
-    dialer: &Dialer,
+    shared: &Shared,
     target: &Target,
     way: &Way<'_>,
     deadline: Instant,
@@ -80,7 +98,7 @@ async fn open_trusted(
     let mut first: Option<(Stage, Fault)> = None;
     for offer in judge.offers() {
         let whose = Whose::Judged(judge);
-        let (stage, fault) = match open(dialer, target, way, deadline, &offer, whose).await {
+        let (stage, fault) = match open(shared, target, way, deadline, &offer, whose).await {
             Ok(opened) => return Ok(opened),
             Err(failed) => failed,
         };
@@ -108,11 +126,11 @@ pub struct HostKey {
 }
 
 /// Asks a server for its host keys, one a kind, best first, and doesn't log in.
-pub(super) async fn host_keys(dialer: &Dialer, target: &Target) -> Result<Vec<HostKey>, Error> {
-    let way = way(dialer, target)
+pub(super) async fn host_keys(shared: &Shared, target: &Target) -> Result<Vec<HostKey>, Error> {
+    let way = way(shared, target)
         .await
         .map_err(|(stage, fault)| Error::new(target, stage, fault))?;
-    let _turn = dialer.turn(target).await;
+    let _turn = shared.turn(target).await;
     let deadline = Instant::now() + target.patience.connect;
     let mut found: Vec<HostKey> = Vec::new();
     let mut first_fault = None;
@@ -120,7 +138,7 @@ pub(super) async fn host_keys(dialer: &Dialer, target: &Target) -> Result<Vec<Ho
     for kind in [&[Algorithm::Ed25519][..], &RSA, &ECDSA] {
         let seen = Seen::default();
         let offer = Offer::of(kind.to_vec());
-        let opened = open(dialer, target, &way, deadline, &offer, Whose::Seen(&seen)).await;
+        let opened = open(shared, target, &way, deadline, &offer, Whose::Seen(&seen)).await;
         let key = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (key, opened) {
             (Some(key), _) => found.extend(describe(&key)),
@@ -192,7 +210,7 @@ impl From<(Stage, Fault)> for Failed {
 /// without a reason is tried again while there is time: sshd does so when too many connections
 /// aren't logged in yet (MaxStartups).
 async fn open(
-    dialer: &Dialer,
+    shared: &Shared,
     target: &Target,
     way: &Way<'_>,
     deadline: Instant,
@@ -204,7 +222,7 @@ async fn open(
     let mut tries = 0;
     loop {
         tries += 1;
-        let failed = match once(dialer, target, way, deadline, offer, whose).await {
+        let failed = match once(shared, target, way, deadline, offer, whose).await {
             Ok(opened) => return Ok(opened),
             Err(failed) => failed,
         };
@@ -215,7 +233,7 @@ async fn open(
         if Instant::now() + pause >= deadline {
             return Err((Stage::Connect, Fault::HungUp { tries, words }));
         }
-        dialer.note(
+        shared.note(
             &target.host,
             format!(
                 "{} hung up before SSH was set up{}; trying again in {:.1} s",
@@ -237,7 +255,7 @@ fn jitter() -> f64 {
 
 /// One try.
 async fn once(
-    dialer: &Dialer,
+    shared: &Shared,
     target: &Target,
     way: &Way<'_>,
     deadline: Instant,
@@ -254,9 +272,9 @@ async fn once(
         seen,
         said: said.clone(),
         refusals: refusals.clone(),
-        teller: dialer.teller(&target.host),
+        teller: shared.teller(&target.host),
     };
-    let mut dialled = dial(dialer, target, way, deadline).await?;
+    let mut dialled = dial(shared, target, way, deadline).await?;
     let patience = target.patience;
     let alive = Some(patience.alive_interval).filter(|interval| !interval.is_zero());
     let count = u32::try_from(patience.alive_count).unwrap_or(u32::MAX - 1);

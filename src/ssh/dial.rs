@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::dialer::Dialer;
 use super::error::Stage;
 use super::fault::Fault;
 use super::jump;
 use super::link::Link;
 use super::proxy_command::{self, Report};
-use super::target::{Target, Via};
+use super::shared::Shared;
+use super::target::Target;
 use super::tcp;
 use super::wire::Stream;
 
@@ -31,24 +31,9 @@ pub(super) enum Way<'a> {
     Through(Arc<Link>, &'a Target),
 }
 
-/// Finds the way to a target, and opens its bastion's connection if there is none yet.
-pub(super) async fn way<'a>(
-    dialer: &Dialer,
-    target: &'a Target,
-) -> Result<Way<'a>, (Stage, Fault)> {
-    Ok(match &target.via {
-        Via::Direct => Way::Direct,
-        Via::Command(command) => Way::Command(command),
-        Via::Jump(bastion) => match dialer.bastions().link(dialer, bastion).await {
-            Ok(link) => Way::Through(link, bastion),
-            Err(failure) => return Err((Stage::Connect, Fault::Bastion(failure))),
-        },
-    })
-}
-
 /// Opens the way to a target.
 pub(super) async fn dial(
-    dialer: &Dialer,
+    shared: &Shared,
     target: &Target,
     way: &Way<'_>,
     deadline: Instant,
@@ -65,7 +50,7 @@ pub(super) async fn dial(
             })
         }
         Way::Command(command) => {
-            let (stream, report) = proxy_command::start(command, dialer.teller(&target.host))
+            let (stream, report) = proxy_command::start(command, shared.teller(&target.host))
                 .map_err(|cause| (Stage::Connect, Fault::Unreachable(cause)))?;
             Ok(Dialled {
                 stream: Box::new(stream),

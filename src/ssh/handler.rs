@@ -8,10 +8,9 @@ use russh::keys::{PublicKey, PublicKeyOrCertificate};
 use russh::{ChannelId, ChannelOpenFailure};
 
 use super::certificate::plain;
-use super::dialer::Teller;
 use super::fault::Fault;
 use super::judge::Judge;
-use super::link::Refusals;
+use super::note::Teller;
 
 /// As many lines of a banner are told.
 const MOST_BANNER: usize = 20;
@@ -32,6 +31,20 @@ impl Said {
 
     fn set(&self, text: String) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
+    }
+}
+
+/// In which words a server last refused to open a channel.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Refusals(Arc<Mutex<Option<String>>>);
+
+impl Refusals {
+    pub(super) fn set(&self, words: &str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(words.to_owned());
+    }
+
+    pub(super) fn take(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 

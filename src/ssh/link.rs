@@ -1,15 +1,15 @@
 //! One connection to a server, logged in.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use russh::client::{self, Handle};
 use russh::{Channel, Disconnect};
 use tokio::time::{sleep, timeout};
 
-use super::handler::{Handler, Said};
+use super::handler::{Handler, Refusals, Said};
 
 /// How long to wait for a goodbye to be sent.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -28,20 +28,6 @@ pub(super) struct Link {
     /// Commands on it that we gave up; the server may still count them.
     left: AtomicUsize,
     full: AtomicBool,
-}
-
-/// In which words a server last refused to open a channel.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Refusals(Arc<Mutex<Option<String>>>);
-
-impl Refusals {
-    pub(super) fn set(&self, words: &str) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(words.to_owned());
-    }
-
-    fn take(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
 }
 
 impl Link {

@@ -1,7 +1,7 @@
 //! SSH: the only room that names `russh`.
 //!
-//! - `dialer`: opens connections, and holds what those of a run share; `target`: where to,
-//!   which way, as whom.
+//! - `dialer`: opens connections; `shared`: what those of a run share, the `bastions` among it,
+//!   and somebody to tell (`note`); `target`: where to, which way, as whom.
 //! - `dial`: the way to a server's sshd: `tcp`, the `jump` through a bastion, or a
 //!   `proxy_command`; `wire`: the bytes on it, watched.
 //! - `connect`: the start of SSH with the check of the host key; `algorithms`: what we speak.
@@ -19,6 +19,7 @@
 mod algorithms;
 mod ask;
 mod authenticate;
+mod bastions;
 mod certificate;
 pub mod config;
 mod connect;
@@ -33,9 +34,11 @@ mod jump;
 mod keys;
 mod known_hosts;
 mod link;
+mod note;
 mod output;
 mod proxy_command;
 mod session;
+mod shared;
 mod target;
 mod tcp;
 mod trust;
@@ -43,11 +46,12 @@ mod wire;
 
 pub use ask::{Answer, Ask, Nobody, Question, Unanswered};
 pub use connect::HostKey;
-pub use dialer::{Dialer, Note};
+pub use dialer::Dialer;
 pub use error::{Error, Stage};
 pub use exec::{Done, Exec, Input, Status};
 pub use fault::Fault;
 pub use keys::Keys;
+pub use note::Note;
 pub use session::Session;
 pub use target::{Address, Agent, Family, Identity, Patience, Target, Via};
 pub use trust::Trust;

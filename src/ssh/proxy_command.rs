@@ -14,8 +14,8 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 
-use super::dialer::Teller;
 use super::fault::Fault;
+use super::note::Teller;
 
 /// How long a command may take to end by itself once nobody needs it.
 const ENDS_WITHIN: Duration = Duration::from_millis(200);

@@ -10,11 +10,11 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::connect;
-use super::dialer::Dialer;
 use super::error::{Error, Stage};
 use super::exec::{Done, Exec, run};
 use super::fault::Fault;
 use super::link::{Link, Seat};
+use super::shared::Shared;
 use super::target::Target;
 
 /// Commands at once. sshd refuses the eleventh on one connection (MaxSessions).
@@ -24,7 +24,7 @@ const FREES_WITHIN: Duration = Duration::from_millis(600);
 
 /// A connection to one host, logged in; several where the server takes few commands on one.
 pub struct Session {
-    dialer: Dialer,
+    shared: Shared,
     target: Target,
     first: Arc<Link>,
     /// Those that were opened for more commands.
@@ -38,9 +38,9 @@ pub struct Session {
 }
 
 impl Session {
-    pub(super) fn new(dialer: Dialer, target: Target, link: Arc<Link>) -> Self {
+    pub(super) fn new(shared: Shared, target: Target, link: Arc<Link>) -> Self {
         Self {
-            dialer,
+            shared,
             target,
             first: link,
             further: Mutex::default(),
@@ -169,7 +169,7 @@ impl Session {
                 (others, left) => {
                     let known = self.most.fetch_min(others + left, Ordering::SeqCst);
                     if known > others + left {
-                        self.dialer.note(
+                        self.shared.note(
                             &self.target.host,
                             format!(
                                 "the server refuses more than {} commands at once on a \
@@ -198,7 +198,7 @@ impl Session {
             if let Some(seat) = self.free_seat() {
                 return Ok(seat);
             }
-            let link = Arc::new(connect::link(&self.dialer, &self.target).await?);
+            let link = Arc::new(connect::link(&self.shared, &self.target).await?);
             self.further
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)

@@ -17,10 +17,10 @@ use russh::MethodKind;
 use russh::client::{AuthResult, Handle};
 use tokio::time::timeout;
 
-use super::dialer::Dialer;
 use super::fault::Fault;
 use super::handler::{Handler, Said};
 use super::keys::{Candidate, Candidates};
+use super::shared::Shared;
 use super::target::Target;
 use crate::shell::Secret;
 use stopwatch::Stopwatch;
@@ -33,9 +33,9 @@ const MOST_FACTORS: usize = 5;
 pub(super) struct Login(Candidates);
 
 /// Gathers what there is to log in with.
-pub(super) async fn prepare(dialer: &Dialer, target: &Target) -> Result<Login, Fault> {
+pub(super) async fn prepare(shared: &Shared, target: &Target) -> Result<Login, Fault> {
     let after = target.patience.login;
-    timeout(after, dialer.keys().candidates(&target.identity))
+    timeout(after, shared.keys().candidates(&target.identity))
         .await
         .unwrap_or(Err(Fault::AuthTimeout { after }))
         .map(Login)
@@ -43,7 +43,7 @@ pub(super) async fn prepare(dialer: &Dialer, target: &Target) -> Result<Login, F
 
 /// Logs in on a connection whose host key was accepted.
 pub(super) async fn log_in(
-    dialer: &Dialer,
+    shared: &Shared,
     target: &Target,
     handle: &mut Handle<Handler>,
     Login(candidates): Login,
@@ -52,7 +52,7 @@ pub(super) async fn log_in(
     let after = target.patience.login;
     let watch = Stopwatch::start();
     let mut attempt = Attempt {
-        dialer,
+        shared,
         target,
         handle,
         said,
@@ -86,7 +86,7 @@ enum Step {
 
 /// One login, and what has come of it so far.
 struct Attempt<'a> {
-    dialer: &'a Dialer,
+    shared: &'a Shared,
     target: &'a Target,
     handle: &'a mut Handle<Handler>,
     said: &'a Said,

@@ -95,7 +95,7 @@ impl Attempt<'_> {
                 });
             }
             if prompts.is_empty() && !instruction.is_empty() {
-                self.dialer.note(&self.target.host, instruction.as_str());
+                self.shared.note(&self.target.host, instruction.as_str());
             }
             let Some(lines) = self.answer(&instruction, &prompts, answers).await else {
                 // russh hears nothing else until the round is answered. An answer that isn't
@@ -195,7 +195,7 @@ impl Attempt<'_> {
 
     async fn ask(&mut self, question: &Question) -> Result<Secret, String> {
         self.asked = true;
-        let answer = self.dialer.ask().ask(question);
+        let answer = self.shared.ask().ask(question);
         self.watch
             .uncounted(answer)
             .await

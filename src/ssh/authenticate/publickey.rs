@@ -18,9 +18,9 @@ use tokio::time::timeout;
 
 use super::stopwatch::Stopwatch;
 use super::{Attempt, Fault, Step};
-use crate::ssh::dialer::Dialer;
 use crate::ssh::handler::Handler;
 use crate::ssh::keys::{Candidate, Locked, Signs};
+use crate::ssh::shared::Shared;
 
 /// An agent may ask its operator before it signs. sshd waits two minutes by default.
 const AGENT_SIGNS_WITHIN: Duration = Duration::from_secs(120);
@@ -58,7 +58,7 @@ impl Attempt<'_> {
 
     async fn offer(&mut self, candidate: Candidate) -> Result<Step, Fault> {
         let mut signer = KeySigner {
-            dialer: self.dialer,
+            shared: self.shared,
             watch: self.watch,
             host: &self.target.host,
             candidate: &candidate,
@@ -133,7 +133,7 @@ impl Attempt<'_> {
 
 /// Signs with a candidate, once the server would take it.
 struct KeySigner<'a> {
-    dialer: &'a Dialer,
+    shared: &'a Shared,
     watch: &'a Stopwatch,
     host: &'a str,
     candidate: &'a Candidate,
@@ -157,7 +157,7 @@ impl KeySigner<'_> {
             return Ok(Arc::clone(key));
         }
         self.asked = true;
-        let open = self.dialer.keys().open(path, self.dialer.ask().as_ref());
+        let open = self.shared.keys().open(path, self.shared.ask().as_ref());
         let key = self.watch.uncounted(open).await.map_err(Unsigned::Locked)?;
         let other = |public: &PublicKey| public.key_data() != key.public_key().key_data();
         if self.candidate.public.as_ref().is_some_and(other) {
@@ -185,12 +185,12 @@ impl Signer for KeySigner<'_> {
             return sign(&key, hash, data).map_err(Unsigned::Broken);
         };
         if self.candidate.wants_touch() {
-            self.dialer.note(
+            self.shared.note(
                 self.host,
                 format!("touch the security key: {}", self.candidate.name()),
             );
         }
-        let keys = self.dialer.keys();
+        let keys = self.shared.keys();
         let signing = timeout(AGENT_SIGNS_WITHIN, async {
             let mut agent = keys.agent(socket).await?;
             if let Some(binding) = &self.binding {
