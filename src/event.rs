@@ -15,6 +15,33 @@ pub enum Mode {
     Run,
     /// Prove only.
     Verify,
+    /// Look at servers that others set up: what is reachable, and what is unsound.
+    Audit,
+}
+
+/// How much a remark weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// The firewall can't hold like this.
+    Refusal,
+    /// It holds, and something about it should be known.
+    Warning,
+}
+
+/// Something about a host that is unsound, or that one should know of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Remark {
+    /// How much it weighs.
+    pub level: Level,
+    /// A short name that stays the same: "manage-builtins".
+    pub rule: String,
+    /// What was found, in one line: "MANAGE_BUILTINS=yes in /etc/default/ufw".
+    pub what: String,
+    /// Why that matters.
+    pub why: String,
+    /// What the operator can do.
+    pub mend: String,
 }
 
 /// One line of a difference.
@@ -229,6 +256,13 @@ pub enum Event {
         resource: String,
         /// Its state.
         state: State,
+    },
+    /// Something about a host that one should know of.
+    Remarked {
+        /// Host.
+        host: String,
+        /// What.
+        remark: Remark,
     },
     /// Something is waited for, with who holds it.
     Waiting {

@@ -15,6 +15,7 @@ pub mod engine;
 pub mod event;
 pub mod input;
 pub mod lab;
+pub mod lint;
 pub mod plan;
 pub mod playbook;
 pub mod proof;

@@ -13,10 +13,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("site", &["input", "shell"]),
     ("playbook", &["input", "shell", "site"]),
     ("resource", &["shell", "event"]),
+    ("lint", &["resource", "event", "shell"]),
     ("proof", &["event"]),
     (
         "step",
-        &["playbook", "resource", "site", "shell", "proof", "event"],
+        &[
+            "playbook", "resource", "site", "shell", "proof", "event", "lint",
+        ],
     ),
     ("plan", &["step", "resource", "site", "playbook"]),
     ("ssh", &["shell"]),
@@ -24,7 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "engine",
         &[
-            "plan", "resource", "ssh", "vantage", "event", "proof", "site", "shell", "step",
+            "plan", "resource", "ssh", "vantage", "event", "proof", "site", "shell", "step", "lint",
         ],
     ),
     ("report", &["event"]),
@@ -32,8 +35,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "engine", "event", "input", "lab", "plan", "playbook", "proof", "report", "resource",
-            "shell", "site", "ssh", "step", "vantage",
+            "engine", "event", "input", "lab", "lint", "plan", "playbook", "proof", "report",
+            "resource", "shell", "site", "ssh", "step", "vantage",
         ],
     ),
     ("main", &["cli"]),

@@ -22,6 +22,7 @@
 //! | [`lock`] | one run at a time on a host |
 //! | [`guard`] | puts the old state back unless a new connection proves the new one |
 //! | [`context`] | a build context as a stream of tar |
+//! | [`sight`] | has hosts say what listens on them and what they dropped |
 //! | [`proof`] | looks from outside and judges |
 //! | [`run`] | all of it, and the summary |
 
@@ -44,6 +45,7 @@ mod remote;
 mod root;
 mod route;
 mod run;
+mod sight;
 mod survey;
 mod token;
 mod way;

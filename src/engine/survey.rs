@@ -13,7 +13,7 @@ use super::remote::{Remote, ms};
 use super::root::Roots;
 use super::token::token;
 use super::{Events, Settings};
-use crate::event::{Event, Failure, State};
+use crate::event::{Event, Failure, Remark, State};
 use crate::plan::{HostPlan, Lookup, Plan};
 use crate::resource::fact::Observed;
 use crate::resource::gather::Gather;
@@ -212,8 +212,17 @@ fn count(
         // A thing that two steps need, as nginx's configuration, is one difference: it is told
         // with the first of them.
         let mut told = BTreeSet::new();
+        let mut remarked: Vec<Remark> = Vec::new();
         for step in &plan.steps {
             for resource in &step.resources {
+                for remark in resource.remarks(seen) {
+                    // Two steps may look at the same thing.
+                    if !remarked.contains(&remark) {
+                        remarked.push(remark.clone());
+                        let host = host.clone();
+                        events.send(Event::Remarked { host, remark });
+                    }
+                }
                 let state = match resource.compare(seen) {
                     Ok(state) => state,
                     Err(e) => State::Refused {

@@ -10,9 +10,11 @@
 
 mod evidence;
 mod judge;
+mod sight;
 
 pub use evidence::{Control, Evidence, Hello, Look, Page, Reach, Shown, Timer};
 pub use judge::judge;
+pub use sight::{Denied, Listener, Published, Sight};
 
 /// One thing to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What the events said, kept in order, with answers to what a report asks.
 
-use crate::event::{Event, Failure, Finding, Mode, Outcome, State, Summary};
+use crate::event::{Event, Failure, Finding, Mode, Outcome, Remark, State, Summary};
 
 /// A change that was made and confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +113,8 @@ pub struct Ledger {
     pub mode: Option<Mode>,
     /// Hosts, in the site's order.
     pub hosts: Vec<Host>,
+    /// What should be known of hosts, by their names, in the order it was remarked.
+    pub remarks: Vec<(String, Remark)>,
     /// What was seen from outside.
     pub findings: Vec<Finding>,
     /// The counts the run ended with; `None` while it runs, or if it broke off.
@@ -205,6 +207,10 @@ impl Ledger {
             | Event::Detail { .. }
             | Event::GuardArmed { .. }
             | Event::GuardDisarmed { .. } => {}
+            Event::Remarked { host, remark } => {
+                self.host(host);
+                self.remarks.push((host.clone(), remark.clone()));
+            }
             Event::Found(finding) => self.findings.push(finding.clone()),
             Event::Finished(summary) => self.summary = Some(summary.clone()),
         }

@@ -120,7 +120,7 @@ impl Story {
                 page = plan::page(ledger);
                 exit(&mut page);
             }
-            Some(Mode::Verify) => {
+            Some(Mode::Verify | Mode::Audit) => {
                 page.append(proof::page(ledger));
                 exit(&mut page);
             }

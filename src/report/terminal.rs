@@ -107,7 +107,10 @@ impl Terminal {
                 let count = self.story.ledger().findings.len();
                 self.set(OUTSIDE, format!("{count} looked at"));
             }
-            Event::Seen { .. } | Event::Changed { .. } | Event::Detail { .. } => {}
+            Event::Seen { .. }
+            | Event::Remarked { .. }
+            | Event::Changed { .. }
+            | Event::Detail { .. } => {}
         }
     }
 

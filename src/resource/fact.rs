@@ -128,6 +128,26 @@ pub struct Container {
     /// Labels.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// Ports, published or only exposed.
+    #[serde(default)]
+    pub ports: Vec<Port>,
+}
+
+/// One port of a container.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Port {
+    /// The host's address it is published on; "0.0.0.0" and "::" for all of a family.
+    #[serde(rename = "IP", default)]
+    pub ip: Option<String>,
+    /// The container's port.
+    pub private_port: u16,
+    /// The host's port; `None` where it isn't published.
+    #[serde(default)]
+    pub public_port: Option<u16>,
+    /// "tcp", "udp" or "sctp".
+    #[serde(rename = "Type")]
+    pub protocol: String,
 }
 
 /// One network (`GET /networks`).

@@ -47,7 +47,7 @@ mod tests;
 
 use std::fmt;
 
-use crate::event::{Line, State};
+use crate::event::{Line, Remark, State};
 pub use fact::{Fact, Observed, Reveal, Unreadable};
 pub use op::{Action, Content, Op};
 
@@ -68,6 +68,11 @@ pub trait Resource: fmt::Debug + Send + Sync {
 
     /// What closes the gap. Called only when [`Resource::compare`] says `Differs`.
     fn converge(&self, seen: &Observed) -> Vec<Op>;
+
+    /// What should be known beside its state: what is unsound without being ours to change.
+    fn remarks(&self, _seen: &Observed) -> Vec<Remark> {
+        Vec::new()
+    }
 
     /// Whether closing the gap could cut the operator off, so that it is done under a guard.
     fn guarded(&self) -> bool {

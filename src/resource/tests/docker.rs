@@ -77,6 +77,7 @@ fn container(state: &str, status: &str, digest: Option<&str>) -> Seen {
             status: status.to_owned(),
             image_id: "sha256:1".to_owned(),
             labels: labels.into_iter().collect::<BTreeMap<_, _>>(),
+            ports: Vec::new(),
         }],
         ..Docker::default()
     }))
