@@ -17,6 +17,8 @@ use clap::{Args, Parser, Subcommand};
 
 pub use error::Error;
 
+use crate::report::{self, Reporter as _};
+
 /// Takes bare servers to a load-balanced HTTPS Django site behind a firewall that holds, and
 /// proves it from outside.
 #[derive(Debug, Parser)]
@@ -84,6 +86,17 @@ enum Verb {
     },
     /// Disposable servers on this machine, to rehearse on
     Lab(lab::LabArgs),
+}
+
+impl Verb {
+    /// How it shows things, if that can be chosen.
+    fn output(&self) -> Option<&OutputArgs> {
+        match self {
+            Self::Run(run) | Self::Step { run, .. } => Some(&run.output),
+            Self::Plan { output, .. } | Self::Verify { output, .. } => Some(output),
+            _ => None,
+        }
+    }
 }
 
 /// Which site, and which part of it.
@@ -168,7 +181,17 @@ impl RunArgs {
 /// # Errors
 /// What keeps it from being done.
 pub fn main(cli: Cli) -> Result<u8, Error> {
-    match cli.verb {
+    let json = cli.verb.output().is_some_and(|output| output.json);
+    let done = carry_out(cli.verb);
+    if let (Err(error), true) = (&done, json) {
+        let out = Box::new(std::io::stdout());
+        report::Json::new(report::Verbosity::default(), out).event(&error.event());
+    }
+    done
+}
+
+fn carry_out(verb: Verb) -> Result<u8, Error> {
+    match verb {
         Verb::Run(args) => run::run(&args),
         Verb::Step { name, mut run } => {
             explain::known(&name)?;

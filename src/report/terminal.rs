@@ -110,6 +110,7 @@ impl Terminal {
             Event::Seen { .. }
             | Event::Remarked { .. }
             | Event::Changed { .. }
+            | Event::Refused { .. }
             | Event::Detail { .. } => {}
         }
     }
