@@ -42,6 +42,12 @@ pub fn up_with(suite: &'static str) {
     *up = Some(suite);
 }
 
+/// Installs what a lab needs, on the machine itself, without leaving one up.
+pub fn install() {
+    succeeds(&["lab", "up", "--install"]);
+    succeeds(&["lab", "down"]);
+}
+
 /// Takes the lab down if it was brought up, unless it is to be kept. False when it can't be.
 pub fn down() -> bool {
     let up = UP.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,8 +115,8 @@ pub fn try_login(host: &str, user: &str, port: u16) -> bool {
     let site: toml::Table = text.parse().unwrap();
     let address = site["hosts"][host]["address"].as_str().unwrap();
     let options = [
-        format!("IdentityFile={}/id_ed25519", site::LAB),
-        format!("UserKnownHostsFile={}/known_hosts", site::LAB),
+        format!("IdentityFile={}/id_ed25519", site::lab()),
+        format!("UserKnownHostsFile={}/known_hosts", site::lab()),
         format!("HostKeyAlias={address}"),
         format!("Port={port}"),
         "IdentitiesOnly=yes".to_owned(),
