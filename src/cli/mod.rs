@@ -15,6 +15,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::{plan, step};
+
 pub use error::Error;
 
 /// Takes bare servers to a load-balanced HTTPS Django site behind a firewall that holds, and
@@ -37,6 +39,9 @@ enum Verb {
     Step {
         /// The step (see `provision steps`)
         name: String,
+        /// Take back what it has made (firewall)
+        #[arg(long)]
+        remove: bool,
         #[command(flatten)]
         run: RunArgs,
     },
@@ -104,6 +109,9 @@ pub struct SiteArgs {
     /// Not the steps before this one
     #[arg(long, value_name = "STEP")]
     pub from: Option<String>,
+    /// What the steps made is taken back.
+    #[arg(skip)]
+    pub remove: bool,
     /// How they are reached
     #[command(flatten)]
     pub ssh: SshArgs,
@@ -155,6 +163,7 @@ impl RunArgs {
                 only,
                 skip,
                 from,
+                remove: false,
                 ssh,
             },
             output,
@@ -170,8 +179,16 @@ impl RunArgs {
 pub fn main(cli: Cli) -> Result<u8, Error> {
     match cli.verb {
         Verb::Run(args) => run::run(&args),
-        Verb::Step { name, mut run } => {
+        Verb::Step {
+            name,
+            remove,
+            mut run,
+        } => {
             explain::known(&name)?;
+            if remove && step::removal(&name).is_none() {
+                return Err(plan::Error::NoRemoval(name).into());
+            }
+            run.site.remove = remove;
             run.site.only = vec![name];
             run::run(&run)
         }

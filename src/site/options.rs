@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::network::{Network, NotANetwork};
 use super::raw::{RawAllow, RawDns, RawDocker, RawFirewall, RawProxy, RawTls, Text};
 use super::read::Reader;
-use super::{Allow, Dns, Docker, DockerSource, Email, Firewall, ImageRef, Pem, Proxy, Tls};
+use super::{Allow, Dns, Docker, DockerSource, Email, Firewall, ImageRef, Pem, Proxy, Target, Tls};
 use crate::input::Error;
 
 /// Let's Encrypt's directories (https://letsencrypt.org/docs/acme-protocol-updates/).
@@ -117,6 +117,14 @@ fn allow(reader: &Reader<'_>, raw: &RawAllow) -> Result<Allow, Error> {
         .collect();
     Ok(Allow {
         port: reader.within("port", Some(&raw.port), 0, 1..=u16::MAX)?,
+        to: match &raw.to {
+            Some(text) => reader.choice(
+                text,
+                "what a port leads to",
+                &[("host", Target::Host), ("container", Target::Container)],
+            )?,
+            None => Target::Host,
+        },
         from: from?,
         on: raw.on.as_ref().map(|text| reader.role(text)).transpose()?,
     })

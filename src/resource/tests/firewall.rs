@@ -229,6 +229,7 @@ fn ufw_is_turned_on_where_it_is_off_and_loaded_where_it_is_on() {
 fn networks(subnets: &[&str]) -> Docker {
     let network = |subnet: &&str| Network {
         name: "n".to_owned(),
+        driver: "bridge".to_owned(),
         ipam: Ipam {
             config: Some(vec![Subnet {
                 subnet: (*subnet).to_owned(),
@@ -237,6 +238,7 @@ fn networks(subnets: &[&str]) -> Docker {
     };
     let host = Network {
         name: "host".to_owned(),
+        driver: "host".to_owned(),
         ipam: Ipam { config: None },
     };
     Docker {
