@@ -33,10 +33,16 @@ struct Gap {
 impl Rules {
     /// Rules that carry `owner` as their comment.
     pub fn new(owner: impl Into<String>, path: Path, rules: Vec<Rule>) -> Self {
+        let mut once: Vec<Rule> = Vec::new();
+        for rule in rules {
+            if !once.contains(&rule) {
+                once.push(rule);
+            }
+        }
         Self {
             owner: owner.into(),
             path,
-            rules,
+            rules: once,
             ssh: false,
         }
     }

@@ -35,7 +35,10 @@ impl Replaced {
             _ => String::new(),
         });
         Self {
-            blocks: blocks.iter().map(|at| file[at.clone()].to_owned()).collect(),
+            blocks: blocks
+                .iter()
+                .map(|at| file[at.clone()].to_owned())
+                .collect(),
             between: between.collect(),
             newline: blocks.is_empty() && !file.is_empty() && !file.ends_with('\n'),
         }
@@ -50,7 +53,9 @@ impl Replaced {
             text.pop();
         }
         for (at, block) in self.blocks.iter().enumerate() {
-            let between = at.checked_sub(1).and_then(|before| self.between.get(before));
+            let between = at
+                .checked_sub(1)
+                .and_then(|before| self.between.get(before));
             if let Some(between) = between
                 && let Some(later) = rest.strip_prefix(between.as_str())
             {

@@ -21,6 +21,8 @@ mod edit;
 mod live;
 mod locate;
 mod subnets;
+#[cfg(test)]
+mod tests;
 mod text;
 mod unblock;
 mod unlive;

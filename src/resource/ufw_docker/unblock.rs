@@ -6,9 +6,7 @@ use super::edit::{Replaced, ours};
 use super::locate::{Trouble, locate};
 use crate::event::State;
 use crate::resource::fact::Family;
-use crate::resource::{
-    Fact, Observed, Op, Resource, Reveal, Unreadable, differs, line_diff,
-};
+use crate::resource::{Fact, Observed, Op, Resource, Reveal, Unreadable, differs, line_diff};
 
 const FORGET: &str = include_str!("../sh/clear.sh");
 

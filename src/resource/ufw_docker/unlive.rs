@@ -94,7 +94,9 @@ fn loaded(family: Family, live: &str, older: &str) -> Vec<String> {
         // ufw-docker's block differs from ours in its networks alone.
         let nets = sources(user.iter().copied());
         let all = rules(family, &nets);
-        let same = all.iter().filter(|rule| rule.starts_with("-A DOCKER-USER "));
+        let same = all
+            .iter()
+            .filter(|rule| rule.starts_with("-A DOCKER-USER "));
         if same.eq(user.iter()) && nets != sources(of_chain(older, "DOCKER-USER")) {
             found.extend(user.iter().map(|rule| (*rule).to_owned()));
         }
@@ -105,7 +107,9 @@ fn loaded(family: Family, live: &str, older: &str) -> Vec<String> {
             jumps.iter().any(|jump| target == Some(jump))
         };
         if user.iter().any(|rule| to_ours(&rule)) {
-            let own = user.iter().filter(|rule| **rule != "-A DOCKER-USER -j RETURN");
+            let own = user
+                .iter()
+                .filter(|rule| **rule != "-A DOCKER-USER -j RETURN");
             found.extend(own.map(|rule| (*rule).to_owned()));
         }
     }
@@ -171,7 +175,10 @@ impl Resource for Unlive {
         } else if ports.is_empty() {
             "to be taken out of the kernel".to_owned()
         } else {
-            format!("to be taken out; the world then reaches {}", ports.join(", "))
+            format!(
+                "to be taken out; the world then reaches {}",
+                ports.join(", ")
+            )
         };
         Ok(State::Differs {
             what,
