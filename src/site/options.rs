@@ -130,12 +130,18 @@ fn allow(reader: &Reader<'_>, raw: &RawAllow) -> Result<Allow, Error> {
     })
 }
 
-/// Whom a rule lets in: an address or a network.
+/// Whom a rule lets in: an address or a network, as ufw itself writes it down.
 fn rule_source(reader: &Reader<'_>, text: &Text) -> Result<String, Error> {
     if !text.get_ref().contains('/') {
         return Ok(reader.address(text)?.to_string());
     }
     match text.get_ref().parse::<Network>() {
+        Ok(Network { prefix: 0, .. }) => Err(reader.wrong(
+            text.span(),
+            format!("{:?} is everybody", text.get_ref()),
+            "leave `from` out to let everybody in",
+        )),
+        Ok(network) if network.is_one_address() => Ok(network.address.to_string()),
         Ok(network) => Ok(network.to_string()),
         Err(NotANetwork::HostBits(network)) => Err(reader.wrong(
             text.span(),

@@ -117,9 +117,11 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     Ok(vec![
         Box::new(Leftover),
         Box::new(input_rules(cx)),
-        Box::new(Rules::new(owner(cx), Path::Route, routes.clone())),
+        // Where a file can't be changed, that is known before anything else is; and both are
+        // there before they are loaded, so that a proxy is never shut out.
         Box::new(Block(Family::V4)),
         Box::new(Block(Family::V6)),
+        Box::new(Rules::new(owner(cx), Path::Route, routes.clone())),
         Box::new(Live { routes }),
     ])
 }

@@ -99,7 +99,7 @@ log_max_file = 5
 address_pool = "10.99.0.0/16"
 subnet_bits = 26
 [firewall]
-allow = [{ port = 9100, from = ["198.51.100.7", "10.0.0.0/8"], on = "app" }, { port = 9101, to = "container" }]
+allow = [{ port = 9100, from = ["198.51.100.7/32", "10.0.0.0/8"], on = "app" }, { port = 9101, to = "container" }]
 proxy_addresses = ["203.0.113.10"]
 guard_seconds = 10
 [proxy]

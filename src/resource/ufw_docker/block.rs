@@ -97,7 +97,7 @@ impl Resource for Block {
         }
         let what = match (texts.blocks, &texts.replaces) {
             (0, _) => "missing",
-            (_, Some(_)) => "another one takes its place",
+            (_, Some(_)) => "an older one stands in its place",
             (1, None) => "differs",
             (_, None) => "there are others beside it",
         };
