@@ -490,6 +490,18 @@ fn the_jump_is_needed_over_ipv6_where_docker_keeps_rules_there_and_comes_first()
         diff(&live, &late),
         format!("+ {JUMP} (before Docker's other rules)")
     );
+    assert_eq!(
+        ops(&live, &late),
+        "load ufw's rules: ufw reload\n\
+         put the jump to DOCKER-USER first: iptables -w -D FORWARD -j DOCKER-USER\n\
+         put the jump to DOCKER-USER first: iptables -w -I FORWARD -j DOCKER-USER"
+    );
+    // This one only drops.
+    let isolated = format!("-A FORWARD -j DOCKER-ISOLATION-STAGE-1\n{four}");
+    assert_eq!(
+        state(&live, &seen.rules(Family::V4, Some(&isolated))),
+        "in sync"
+    );
 }
 
 #[test]

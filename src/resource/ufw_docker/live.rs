@@ -50,9 +50,11 @@ impl Live {
                     missing.push(rule);
                 }
             }
-            if needs_jump(family, live) {
-                missing.extend(lost_jump(live));
-            }
+            let jump = |fault| match fault {
+                Fault::Lost => JUMP.to_owned(),
+                Fault::Late => format!("{JUMP} (before Docker's other rules)"),
+            };
+            missing.extend(fault(family, live).map(jump));
         }
         Ok(Some(missing))
     }
@@ -65,15 +67,33 @@ fn needs_jump(family: Family, live: &str) -> bool {
     family == Family::V4 || live.lines().any(|line| line.starts_with(":DOCKER "))
 }
 
-/// The jump, if it isn't there or comes after others of Docker's, which let packets through.
-fn lost_jump(live: &str) -> Option<String> {
-    let forward = live
+/// What is wrong with the jump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// It isn't there.
+    Lost,
+    /// Another rule of Docker's lets packets through before.
+    Late,
+}
+
+fn fault(family: Family, live: &str) -> Option<Fault> {
+    if !needs_jump(family, live) {
+        return None;
+    }
+    // Those of isolation only drop, and Docker itself may put them first.
+    let lets_through = |line: &&str| {
+        line.starts_with("-A FORWARD ")
+            && line.contains(" -j DOCKER")
+            && !line.contains(" -j DOCKER-ISOLATION-")
+    };
+    match live
         .lines()
-        .filter(|line| line.starts_with("-A FORWARD ") && line.contains(" -j DOCKER"));
-    match forward.clone().position(|line| line == JUMP) {
+        .filter(lets_through)
+        .position(|line| line == JUMP)
+    {
         Some(0) => None,
-        Some(_) => Some(format!("{JUMP} (before Docker's other rules)")),
-        None => Some(JUMP.to_owned()),
+        Some(_) => Some(Fault::Late),
+        None => Some(Fault::Lost),
     }
 }
 
@@ -104,11 +124,18 @@ impl Resource for Live {
 
     fn converge(&self, seen: &Observed) -> Vec<Op> {
         let mut ops = vec![Op::run("load ufw's rules", Cmd::new("ufw").arg("reload"))];
-        let jump_lost = Family::BOTH.into_iter().any(|family| {
+        let faults = Family::BOTH.map(|family| {
             let live = seen.rules(family).ok().flatten();
-            live.is_some_and(|live| needs_jump(family, live) && lost_jump(live).is_some())
+            (family, live.and_then(|live| fault(family, live)))
         });
-        if jump_lost {
+        for (family, _) in faults.iter().filter(|(_, it)| *it == Some(Fault::Late)) {
+            let tool = format!("ip{}tables", family.six());
+            for change in ["-D", "-I"] {
+                let cmd = Cmd::new(&tool).args(["-w", change, "FORWARD", "-j", "DOCKER-USER"]);
+                ops.push(Op::run("put the jump to DOCKER-USER first", cmd));
+            }
+        }
+        if faults.iter().any(|(_, it)| *it == Some(Fault::Lost)) {
             // Docker puts its jump back when it starts, and only then; with live-restore
             // containers run on meanwhile.
             let restart = Cmd::new("systemctl").args(["restart", "docker"]);
