@@ -15,6 +15,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::{plan, step};
+
 pub use error::Error;
 
 use crate::report::{self, Reporter as _};
@@ -39,6 +41,9 @@ enum Verb {
     Step {
         /// The step (see `provision steps`)
         name: String,
+        /// Take back what it has made (firewall)
+        #[arg(long)]
+        remove: bool,
         #[command(flatten)]
         run: RunArgs,
     },
@@ -117,6 +122,9 @@ pub struct SiteArgs {
     /// Not the steps before this one
     #[arg(long, value_name = "STEP")]
     pub from: Option<String>,
+    /// What the steps made is taken back.
+    #[arg(skip)]
+    pub remove: bool,
     /// How they are reached
     #[command(flatten)]
     pub ssh: SshArgs,
@@ -168,6 +176,7 @@ impl RunArgs {
                 only,
                 skip,
                 from,
+                remove: false,
                 ssh,
             },
             output,
@@ -193,8 +202,16 @@ pub fn main(cli: Cli) -> Result<u8, Error> {
 fn carry_out(verb: Verb) -> Result<u8, Error> {
     match verb {
         Verb::Run(args) => run::run(&args),
-        Verb::Step { name, mut run } => {
+        Verb::Step {
+            name,
+            remove,
+            mut run,
+        } => {
             explain::known(&name)?;
+            if remove && step::removal(&name).is_none() {
+                return Err(plan::Error::NoRemoval(name).into());
+            }
+            run.site.remove = remove;
             run.site.only = vec![name];
             run::run(&run)
         }

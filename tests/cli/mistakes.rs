@@ -130,6 +130,14 @@ fn what_does_not_exist_is_an_error_that_names_what_does() {
             "there is no step \"fierwall\"; did you mean firewall? see `provision steps`\n",
         ),
         (
+            &["step", "docker", "--remove", "--yes"],
+            "step docker can't be taken back; firewall can: `provision step firewall --remove`\n",
+        ),
+        (
+            &["step", "fierwall", "--remove", "--yes"],
+            "there is no step \"fierwall\"; did you mean firewall? see `provision steps`\n",
+        ),
+        (
             &["explain", "fierwall"],
             "there is no step \"fierwall\"; did you mean firewall? see `provision steps`\n",
         ),

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use provision::site::{DockerSource, Role, Source, Sudo};
+use provision::site::{DockerSource, Role, Source, Sudo, Target};
 
 use crate::home::{Home, SMALL, with};
 
@@ -99,7 +99,7 @@ log_max_file = 5
 address_pool = "10.99.0.0/16"
 subnet_bits = 26
 [firewall]
-allow = [{ port = 9100, from = ["198.51.100.7", "10.0.0.0/8"], on = "app" }, { port = 9101 }]
+allow = [{ port = 9100, from = ["198.51.100.7/32", "10.0.0.0/8"], on = "app" }, { port = 9101, to = "container" }]
 proxy_addresses = ["203.0.113.10"]
 guard_seconds = 10
 [proxy]
@@ -149,6 +149,10 @@ check = false
     assert_eq!(
         (site.firewall.allow[0].on, site.firewall.allow[1].on),
         (Some(Role::App), None)
+    );
+    assert_eq!(
+        (site.firewall.allow[0].to, site.firewall.allow[1].to),
+        (Target::Host, Target::Container)
     );
     assert_eq!((site.proxy.max_body.as_str(), site.proxy.hsts), ("512k", 0));
     assert!(site.tls.ca.as_ref().unwrap().text.starts_with("-----BEGIN"));

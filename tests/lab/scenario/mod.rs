@@ -14,6 +14,7 @@ mod killed;
 mod options;
 mod power;
 mod refusals;
+mod rules;
 mod ssh_servers;
 mod values;
 
@@ -65,6 +66,26 @@ pub const ALL: &[Scenario] = &[
     (
         "drift_a_deleted_route_rule_is_seen_and_mended",
         drift::deleted_route,
+    ),
+    (
+        "rules_take_the_place_of_others_and_the_file_comes_back_byte_for_byte",
+        rules::in_place_and_back,
+    ),
+    (
+        "rules_leave_a_file_alone_in_which_a_block_can_t_be_told",
+        rules::refused,
+    ),
+    (
+        "rules_cover_networks_that_docker_makes_later",
+        rules::later_networks,
+    ),
+    (
+        "rules_hold_over_ipv6_where_docker_publishes_there",
+        rules::over_ipv6,
+    ),
+    (
+        "rules_let_further_sources_in_to_containers_and_hosts",
+        rules::further_ports,
     ),
     (
         "power_after_a_power_cut_the_site_comes_back_by_itself_and_closed",
