@@ -95,8 +95,12 @@ impl Host {
     /// The facts, taken apart.
     ///
     /// # Errors
-    /// If a file can't be understood.
+    /// If something wasn't read, or a file can't be understood. A Docker that doesn't answer is
+    /// none: a run may be about to start it.
     pub fn of(seen: &Observed) -> Result<Self, Unreadable> {
+        seen.file(CONF)?;
+        seen.rules(Family::V4)?;
+        let printed = seen.sh(HOST, &[])?;
         let text = |path: &str| match seen.files.contains_key(path) {
             true => seen.text(path),
             false => Ok(None),
@@ -123,9 +127,7 @@ impl Host {
                 .as_str()
                 .map(str::to_owned);
         }
-        if let Ok(printed) = seen.sh(HOST, &[]) {
-            printed.text.lines().for_each(|line| host.read(line));
-        }
+        printed.text.lines().for_each(|line| host.read(line));
         if let Ok(printed) = seen.sh(SSH_PORT, &[]) {
             let mut ports = printed.text.lines().skip(1).map(str::parse);
             if let (None, Some(Ok(port)), None) = (host.ssh, ports.next(), ports.next()) {
