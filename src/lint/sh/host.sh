@@ -1,14 +1,10 @@
 # What lint asks beside files and rules, a word and its values a line. Every run waits for this, so
-# it is done by the shell itself where that can be.
+# that it starts two programs at most where all is well (2 ms).
 # Who we are to this host, and the port that we came in on.
 connection=${PROVISION_SSH_CONNECTION-}
 echo "ssh ${connection%% *} ${connection##* }"
 # The kernel's own lists of IPv6 addresses and of IPv4 routes, as they are (proc(5)).
-for list in /proc/net/if_inet6 /proc/net/route; do
-    [ ! -r "$list" ] || while read -r line; do
-        echo "$line"
-    done <"$list"
-done
+cat /proc/net/if_inet6 /proc/net/route 2>/dev/null
 # What dockerd was started with.
 pid=
 [ ! -r /run/docker.pid ] || read -r pid </run/docker.pid || :
