@@ -8,6 +8,7 @@ use super::{Error, OutputArgs, RunArgs, SiteArgs, prepare, prompt};
 use crate::engine::{self, Settings};
 use crate::event::{Event, Mode};
 use crate::ssh::Dialer;
+use crate::step;
 
 fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     tokio::runtime::Builder::new_current_thread()
@@ -115,6 +116,14 @@ pub(super) fn verify(site: &SiteArgs, output: &OutputArgs) -> Result<u8, Error> 
     prepare::known_hosts(&settings, &chosen)?;
     plan.checks
         .retain(|check| chosen.is_empty() || chosen.contains(&check.host));
+    let looked_at = |name: &str| chosen.is_empty() || chosen.iter().any(|one| one == name);
+    let hosts = plan.hosts.iter_mut();
+    for host in hosts.filter(|host| looked_at(host.host.name.as_str())) {
+        let closely = step::closely(&settings.site, &host.host);
+        if let Some(last) = host.steps.last_mut() {
+            last.resources.push(closely);
+        }
+    }
     let mut stage = Stage::new(&plan, &settings, output, Mode::Verify);
     let runtime = runtime()?;
     let code = runtime.block_on(async {

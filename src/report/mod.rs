@@ -5,7 +5,7 @@
 //! | `ledger` | keeps what the events said, and answers questions about it |
 //! | `page` | rows of text with a meaning for colours; nothing unsafe for a terminal gets in |
 //! | `words` | durations, counts and lists as words |
-//! | `plan`, `failure`, `matrix`, `proof`, `closing` | the ledger as pages |
+//! | `plan`, `failure`, `matrix`, `proof`, `remarks`, `closing` | the ledger as pages |
 //! | `story` | which page is due at which event |
 //! | `terminal`, `plain`, `json` | where it goes |
 //!
@@ -24,6 +24,7 @@ mod page;
 mod plain;
 mod plan;
 mod proof;
+mod remarks;
 mod story;
 mod terminal;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::failure;
 use super::ledger::Ledger;
 use super::matrix::{self, ink, is_closed, mark, over, port, sorted};
 use super::page::{Ink, Page, Row};
+use super::remarks;
 use super::words::{count, duration, list};
 use crate::event::{Finding, Mode, Verdict};
 
@@ -23,6 +24,9 @@ pub(super) fn page(ledger: &Ledger) -> Page {
                 page.append(Page::labelled(label, ledger.host_width(), body));
             }
         }
+    }
+    if ledger.mode != Some(Mode::Run) {
+        page.append(remarks::page(ledger, 0));
     }
     page.append(conclusion(ledger));
     page

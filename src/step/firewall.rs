@@ -116,6 +116,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let routes = routes(cx);
     Ok(vec![
         Box::new(Leftover),
+        super::lint::lint(cx),
         Box::new(input_rules(cx)),
         // Where a file can't be changed, that is known before anything else is; and both are
         // there before they are loaded, so that a proxy is never shut out.

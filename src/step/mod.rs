@@ -10,6 +10,7 @@ pub mod env_file;
 pub mod escape;
 mod firewall;
 mod image;
+mod lint;
 pub mod own;
 mod preflight;
 mod proxy;
@@ -20,6 +21,7 @@ use crate::resource::Resource;
 use crate::site::{Host, Role, Site};
 
 pub use crate::proof::Check;
+pub use lint::closely;
 pub use verify::{HERE, checks};
 
 /// What a step may look at when it says what it needs.

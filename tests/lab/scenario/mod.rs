@@ -11,6 +11,7 @@ mod git;
 mod harden;
 mod held;
 mod killed;
+mod lints;
 mod options;
 mod power;
 mod refusals;
@@ -86,6 +87,26 @@ pub const ALL: &[Scenario] = &[
     (
         "rules_let_further_sources_in_to_containers_and_hosts",
         rules::further_ports,
+    ),
+    (
+        "lints_settings_under_which_the_firewall_can_t_hold_stop_a_run",
+        lints::settings,
+    ),
+    (
+        "lints_two_iptables_backends_at_once_stop_a_run",
+        lints::mixed_backends,
+    ),
+    (
+        "lints_containers_that_nobody_asked_for_are_told",
+        lints::containers,
+    ),
+    (
+        "lints_networks_that_are_trusted_whole_are_told",
+        lints::trusted_networks,
+    ),
+    (
+        "lints_ufw_that_is_off_is_told_and_one_that_would_lock_out_stops_a_run",
+        lints::ufw_off,
     ),
     (
         "power_after_a_power_cut_the_site_comes_back_by_itself_and_closed",
