@@ -1,7 +1,5 @@
 //! Has every host say what it is like at this moment, for the proof and the audit.
 
-#![expect(dead_code, reason = "the matrix and the audit are about to ask")]
-
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;

@@ -9,10 +9,12 @@
 //! is not *closed* unless it is known to be alive. What can't be decided is inconclusive.
 
 mod evidence;
+mod exposure;
 mod judge;
 mod sight;
 
 pub use evidence::{Control, Evidence, Hello, Look, Page, Reach, Shown, Timer};
+pub use exposure::{Alive, Belief, EXPOSED, Knock, exposures};
 pub use judge::judge;
 pub use sight::{Denied, Listener, Published, Sight};
 
