@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use futures_util::future::join_all;
 
 use super::failure::failure;
-use super::knock::{Answers, from_here, from_host, source_here};
+use super::knock::{Answers, from_here, from_host};
 use super::remote::{Remote, ms};
 use super::sight::sights;
 use super::survey::Survey;
@@ -18,6 +18,7 @@ use crate::resource::fact::Observed;
 use crate::resource::ufw_policy::{Cause, Connection, Fate, Policy};
 use crate::ssh::{Address, Via};
 use crate::step::HERE;
+use crate::vantage;
 
 /// Ports that are looked at whether or not anything is known to listen: SSH, the web, PostgreSQL,
 /// Redis.
@@ -140,10 +141,7 @@ impl Server {
     /// The ports to look at.
     fn ports(&self) -> BTreeSet<u16> {
         let mut ports = BTreeSet::from(ALWAYS);
-        let own = self.sight.listeners.iter().filter(|l| !l.is_local());
-        ports.extend(own.map(|listener| listener.port));
-        let docker = self.published().filter(|p| !p.address.is_loopback());
-        ports.extend(docker.map(|published| published.port));
+        ports.extend(self.sight.ports());
         ports.insert(self.remote.session.target().port);
         ports
     }
@@ -388,7 +386,7 @@ async fn here_as_seen(server: &Server, address: IpAddr) -> Option<IpAddr> {
     let by = |reached: &IpAddr| is_private(*reached) == is_private(address) && same(reached);
     match server.peer.filter(same) {
         Some(peer) if server.reached.iter().any(by) => Some(peer),
-        _ => source_here(address)
+        _ => vantage::source(SocketAddr::new(address, 443))
             .await
             .filter(|source| is_private(*source) == is_private(address)),
     }

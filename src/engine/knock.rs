@@ -2,11 +2,10 @@
 //! which address it was sent from.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
-use tokio::net::UdpSocket;
 
 use super::remote::Remote;
 use crate::proof::Reach;
@@ -76,18 +75,6 @@ pub(super) async fn from_host(remote: &Remote, targets: &[SocketAddr]) -> Result
         return Ok(answers);
     }
     Err(format!("it could not look: {}", done.status))
-}
-
-/// The address that this machine sends from to another, by its routes. No packet is sent for it.
-pub(super) async fn source_here(to: IpAddr) -> Option<IpAddr> {
-    let any: IpAddr = match to {
-        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    let socket = UdpSocket::bind(SocketAddr::new(any, 0)).await.ok()?;
-    // Any port will do (discard, RFC 863): connecting a UDP socket only chooses a route.
-    socket.connect(SocketAddr::new(to, 9)).await.ok()?;
-    socket.local_addr().ok().map(|local| local.ip())
 }
 
 /// Reads what `knock.sh` printed; `None` where it could not begin.

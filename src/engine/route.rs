@@ -156,6 +156,14 @@ impl Routes {
         }
     }
 
+    /// The way to a server that isn't a host of the site.
+    ///
+    /// # Errors
+    /// As [`Self::target`].
+    pub(super) async fn elsewhere(&self, hop: &Hop) -> Result<Target, RouteError> {
+        self.to_hop(hop, &hop.host, 0).await
+    }
+
     /// What of the SSH configuration isn't honoured, a sentence each.
     pub fn warnings(&self) -> Vec<String> {
         self.config.warnings()

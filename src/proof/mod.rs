@@ -13,7 +13,7 @@ mod exposure;
 mod judge;
 mod sight;
 
-pub use evidence::{Control, Evidence, Hello, Look, Page, Reach, Shown, Timer};
+pub use evidence::{Control, Evidence, Hello, Look, Page, Reach, Shown, Timer, Witness};
 pub use exposure::{Alive, Belief, EXPOSED, Knock, exposures};
 pub use judge::judge;
 pub use sight::{Denied, Listener, Published, Sight};
@@ -42,7 +42,11 @@ pub enum Claim {
     Closed(u16),
     /// This TCP port takes connections. Needs [`Evidence::Touch`].
     Open(u16),
-    /// A page is answered with this status. Needs [`Evidence::Look`].
+    /// Whether this TCP port takes connections is told, and either will do: the vantage may come
+    /// in, or it can't be known whether it may. Needs [`Evidence::Touch`].
+    Either(u16),
+    /// A page is answered with this status. Needs [`Evidence::Look`], or [`Evidence::Served`]
+    /// from another host of the site.
     Page {
         /// Path of the URL.
         path: String,
@@ -80,7 +84,9 @@ impl Claim {
     /// What is looked at, as a report names it: "80/tcp", "certificate".
     pub fn subject(&self) -> String {
         match self {
-            Self::Blocked(port) | Self::Closed(port) | Self::Open(port) => format!("{port}/tcp"),
+            Self::Blocked(port) | Self::Closed(port) | Self::Open(port) | Self::Either(port) => {
+                format!("{port}/tcp")
+            }
             Self::Page { path, .. } => path.clone(),
             Self::Redirect { .. } => "redirect".to_owned(),
             Self::Balanced(_) => "load balancing".to_owned(),
@@ -97,6 +103,7 @@ impl Claim {
             Self::Blocked(_) => "blocked".to_owned(),
             Self::Closed(_) => "closed".to_owned(),
             Self::Open(_) => "open".to_owned(),
+            Self::Either(_) => "open or blocked".to_owned(),
             Self::Page { path, status } => format!("{status} {path}"),
             Self::Redirect { to } => format!("301 to {to}"),
             Self::Balanced(servers) => format!("answers from {}", servers.join(", ")),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::destination::Destination;
 use super::{
     App, Dns, Docker, DockerSource, Domain, Email, Firewall, Host, HostName, ImageRef, InvalidName,
-    Proxy, Site, SiteName, Source, Ssh, Sudo, Tls, UrlPath, UserName,
+    Proxy, Site, SiteName, Source, Ssh, Sudo, Tls, UrlPath, UserName, Verify,
 };
 
 /// The site's name in reports.
@@ -71,6 +71,7 @@ impl Site {
                 image,
             },
             dns: Dns::default(),
+            verify: Verify::default(),
             file: PathBuf::new(),
             warnings: Vec::new(),
         })

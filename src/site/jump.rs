@@ -75,6 +75,45 @@ pub(super) fn list(
     Ok(Some(jumps))
 }
 
+/// Servers to look from: written like bastions, and none a host of this site, which looks anyway.
+pub(super) fn vantages(
+    reader: &Reader<'_>,
+    raw: Option<&Spanned<Words>>,
+    hosts: &BTreeMap<HostName, Host>,
+) -> Result<Vec<Jump>, Error> {
+    let vantages = list(reader, raw)?.unwrap_or_default();
+    for vantage in &vantages {
+        let Jump::Elsewhere { host, .. } = vantage else {
+            continue;
+        };
+        let own = |known: &&Host| {
+            let known_as = known.public().into_iter().chain(known.private);
+            known.name.as_str() == host || known_as.into_iter().any(|a| a.to_string() == *host)
+        };
+        let span = raw.map_or(0..0, Spanned::span);
+        if let Some(own) = hosts.values().find(own) {
+            return Err(reader.wrong(
+                span,
+                format!(
+                    "{host:?} is {} of this site, which is looked from anyway",
+                    own.name
+                ),
+                "leave it out, or write a server that isn't part of the site",
+            ));
+        }
+        let names =
+            |other: &&Jump| matches!(other, Jump::Elsewhere { host: name, .. } if name == host);
+        if host == "here" || vantages.iter().filter(names).count() > 1 {
+            return Err(reader.wrong(
+                span,
+                format!("{host:?} is taken: every vantage has a name of its own"),
+                "leave it out, or give the server another name in ~/.ssh/config",
+            ));
+        }
+    }
+    Ok(vantages)
+}
+
 fn one(reader: &Reader<'_>, text: &Text, written: &str) -> Result<Jump, Error> {
     let wrong = |instead: &str| {
         reader.wrong(

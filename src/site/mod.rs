@@ -76,6 +76,8 @@ pub struct Site {
     pub tls: Tls,
     /// How names are looked up from the operator's machine.
     pub dns: Dns,
+    /// What the proof does beyond the usual.
+    pub verify: Verify,
     /// The site.toml it came from.
     pub file: PathBuf,
     /// What is not wrong, but should be known: a sentence each.
@@ -272,6 +274,13 @@ pub struct Dns {
     pub resolver: Option<std::net::SocketAddr>,
     /// Look the domains up at all, before anything is changed.
     pub check: bool,
+}
+
+/// What the proof does beyond the usual.
+#[derive(Clone, Debug, Default)]
+pub struct Verify {
+    /// Further servers that the site is looked at from, none of them its own.
+    pub from: Vec<Jump>,
 }
 
 impl Site {

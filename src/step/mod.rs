@@ -10,6 +10,7 @@ pub mod env_file;
 pub mod escape;
 mod firewall;
 mod image;
+mod matrix;
 pub mod own;
 mod preflight;
 mod proxy;
@@ -20,7 +21,8 @@ use crate::resource::Resource;
 use crate::site::{Host, Role, Site};
 
 pub use crate::proof::Check;
-pub use verify::{HERE, checks};
+pub use matrix::{Vantage, cells};
+pub use verify::{HERE, checks, fronts};
 
 /// What a step may look at when it says what it needs.
 #[derive(Clone, Copy, Debug)]
