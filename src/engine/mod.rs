@@ -25,6 +25,7 @@
 //! | [`sight`] | has hosts say what listens on them and what they dropped |
 //! | [`knock`] | many connections at once, from here or from a server |
 //! | [`audit`] | judges servers that others set up by their own rules |
+//! | [`reboot`] | restarts servers, and proves the site again after each |
 //! | [`proof`] | looks from outside and judges |
 //! | [`run`] | all of it, and the summary |
 
@@ -44,6 +45,7 @@ mod link;
 mod lock;
 mod login;
 mod proof;
+mod reboot;
 mod refusal;
 mod remote;
 mod root;
@@ -65,6 +67,7 @@ use crate::shell::{Mask, Secret};
 use crate::site::Site;
 
 pub use audit::audit;
+pub use reboot::{Restarts, Turn};
 pub use route::{RouteError, Routes};
 pub use run::{converge_and_prove, prove_only};
 pub use survey::{Survey, survey};

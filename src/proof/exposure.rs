@@ -8,8 +8,6 @@ use crate::event::{Finding, Level, Remark, Verdict};
 
 /// Ports that may answer to the world even where there is no firewall: a website's.
 const WEB: [u16; 2] = [80, 443];
-/// The rule of the remarks that say what is exposed.
-pub const EXPOSED: &str = "exposed";
 
 /// What the firewall's own rules say of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,7 +210,7 @@ fn remark(knock: &Knock, from: &[&str]) -> Remark {
     };
     Remark {
         level: Level::Refusal,
-        rule: EXPOSED.to_owned(),
+        rule: Remark::EXPOSED.to_owned(),
         what: format!(
             "{} from {}: {}",
             knock.subject(),
@@ -284,7 +282,10 @@ mod tests {
         let remarks = exposures(&[fine, hole, sibling]);
         assert_eq!(remarks.len(), 1, "one port of one host: {remarks:?}");
         let (host, remark) = &remarks[0];
-        assert_eq!((host.as_str(), remark.rule.as_str()), ("app1", EXPOSED));
+        assert_eq!(
+            (host.as_str(), remark.rule.as_str()),
+            ("app1", Remark::EXPOSED)
+        );
         assert!(
             remark
                 .what

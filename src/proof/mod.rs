@@ -8,13 +8,15 @@
 //! is *blocked* only if something is known to listen behind it; a host that gives no answer
 //! is not *closed* unless it is known to be alive. What can't be decided is inconclusive.
 
+mod compare;
 mod evidence;
 mod exposure;
 mod judge;
 mod sight;
 
+pub use compare::compare;
 pub use evidence::{Control, Evidence, Hello, Look, Page, Reach, Shown, Timer, Witness};
-pub use exposure::{Alive, Belief, EXPOSED, Knock, exposures};
+pub use exposure::{Alive, Belief, Knock, exposures};
 pub use judge::judge;
 pub use sight::{Denied, Listener, Published, Sight};
 

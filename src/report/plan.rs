@@ -3,6 +3,7 @@
 use super::failure;
 use super::ledger::{Host, Ledger, Step};
 use super::page::{Ink, Page, Row};
+use super::remarks;
 use super::words::{count, duration, list};
 use crate::event::{Line, State, Summary};
 
@@ -30,6 +31,11 @@ pub(super) fn page(ledger: &Ledger) -> Page {
             ledger.host_width(),
             of_host(host, ledger),
         ));
+    }
+    let remarks = remarks::page(ledger, 0);
+    if !remarks.is_empty() {
+        page.gap();
+        page.append(remarks);
     }
     if let Some(summary) = &ledger.summary {
         page.gap();

@@ -6,6 +6,7 @@ use super::failure;
 use super::ledger::Ledger;
 use super::matrix::{self, ink, is_closed, mark, over, port, sorted};
 use super::page::{Ink, Page, Row};
+use super::remarks;
 use super::words::{count, duration, list};
 use crate::event::{Finding, Mode, Verdict};
 
@@ -24,12 +25,15 @@ pub(super) fn page(ledger: &Ledger) -> Page {
             }
         }
     }
+    if ledger.mode != Some(Mode::Run) {
+        page.append(remarks::page(ledger, 0));
+    }
     page.append(conclusion(ledger));
     page
 }
 
 /// What isn't a port: certificate, redirect, timer.
-fn others(ledger: &Ledger) -> Page {
+pub(super) fn others(ledger: &Ledger) -> Page {
     let findings: Vec<&Finding> = sorted(ledger)
         .into_iter()
         .filter(|finding| port(finding).is_none())

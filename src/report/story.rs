@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::ledger::Ledger;
 use super::page::{Ink, Page, Row};
 use super::words::{count, duration};
-use super::{Verbosity, closing, failure, plan, proof};
+use super::{Verbosity, audit, closing, failure, plan, proof, remarks, restart};
 use crate::event::{Event, Failure, Mode, Outcome};
 
 /// Width of "unchanged", the longest word a line may begin with, and a gap.
@@ -24,7 +24,11 @@ pub(super) struct Story {
     previewed: BTreeSet<String>,
     /// What each host was last said to wait for.
     waits: BTreeMap<String, String>,
+    /// How many remarks of a run have been told.
+    remarked: usize,
     ended: bool,
+    /// The proof before restarts has been shown.
+    measured: bool,
     /// Seconds since 1970.
     now: fn() -> u64,
 }
@@ -49,7 +53,9 @@ impl Story {
             announced: false,
             previewed: BTreeSet::new(),
             waits: BTreeMap::new(),
+            remarked: 0,
             ended: false,
+            measured: false,
             now,
         }
     }
@@ -66,9 +72,24 @@ impl Story {
             Event::Started { .. } => {
                 self.announced = false;
                 self.ended = false;
+                self.measured = false;
                 self.previewed.clear();
                 self.waits.clear();
+                self.remarked = 0;
             }
+            Event::Measured(_) => {
+                self.measured = true;
+                page = proof::page(&self.ledger);
+            }
+            Event::Restarting { host, means } => page = restart::begun(&self.ledger, host, means),
+            Event::Restarted { host, ms, missing } => {
+                page = restart::back(&self.ledger, host, *ms, missing);
+            }
+            Event::Compared {
+                host,
+                same,
+                differences,
+            } => page = restart::compared(&self.ledger, host, *same, differences),
             Event::Finished(_) => page = self.end(),
             Event::Output { host, step, line } if self.verbosity.output => {
                 page.push(self.line(host, step).ink(Ink::Dim, format!("│ {line}")));
@@ -86,13 +107,14 @@ impl Story {
 
     /// What is to be printed before the operator is asked.
     pub(super) fn preview(&mut self) -> Page {
+        let remarks = self.remarks();
         let mut page = Page::new();
         for host in &self.ledger.hosts {
             if self.previewed.insert(host.name.clone()) {
                 page.append(plan::short(&self.ledger, host));
             }
         }
-        self.announce(page)
+        self.announce(below(remarks, page))
     }
 
     /// What is to be printed when no more events come.
@@ -108,7 +130,11 @@ impl Story {
 
     fn end(&mut self) -> Page {
         self.ended = true;
-        let mut page = Page::new();
+        let mut page = match self.ledger.mode {
+            Some(Mode::Run) | None => self.remarks(),
+            _ => Page::new(),
+        };
+        page.gap();
         let ledger = &self.ledger;
         let exit = |page: &mut Page| {
             if let Some(summary) = &ledger.summary {
@@ -120,7 +146,15 @@ impl Story {
                 page = plan::page(ledger);
                 exit(&mut page);
             }
-            Some(Mode::Verify | Mode::Audit) => {
+            Some(Mode::Audit) => {
+                page.append(audit::page(ledger));
+                exit(&mut page);
+            }
+            Some(Mode::Verify) if self.measured => {
+                page.append(restart::conclusion(ledger));
+                exit(&mut page);
+            }
+            Some(Mode::Verify) => {
                 page.append(proof::page(ledger));
                 exit(&mut page);
             }
@@ -222,11 +256,20 @@ impl Story {
 
     /// What the host needs, if it hasn't been told yet.
     fn preview_of(&mut self, host: &str) -> Page {
+        let remarks = self.remarks();
         if !self.previewed.insert(host.to_owned()) {
-            return Page::new();
+            return remarks;
         }
         let known = self.ledger.hosts.iter().find(|known| known.name == host);
-        known.map_or_else(Page::new, |known| plan::short(&self.ledger, known))
+        let page = known.map_or_else(Page::new, |known| plan::short(&self.ledger, known));
+        below(remarks, page)
+    }
+
+    /// What has been remarked since this was last asked.
+    fn remarks(&mut self) -> Page {
+        let page = remarks::page(&self.ledger, self.remarked);
+        self.remarked = self.ledger.remarks.len();
+        page
     }
 
     fn finished(&self, host: &str, step: &str, outcome: &Outcome, ms: u64) -> Page {
@@ -306,6 +349,15 @@ impl Story {
     fn outcomes(&self) -> usize {
         self.ledger.host_width() + self.ledger.step_width() + WORDS
     }
+}
+
+/// One page below another, with a gap between them.
+fn below(mut above: Page, page: Page) -> Page {
+    if !page.is_empty() {
+        above.gap();
+    }
+    above.append(page);
+    above
 }
 
 fn changes_count(n: usize) -> String {

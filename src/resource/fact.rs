@@ -131,6 +131,18 @@ pub struct Container {
     /// Ports, published or only exposed.
     #[serde(default)]
     pub ports: Vec<Port>,
+    /// How it is bound to the host.
+    #[serde(default)]
+    pub host_config: HostConfig,
+}
+
+/// How a container is bound to the host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct HostConfig {
+    /// Its first network: "host" is the host's own, without one of the container's.
+    #[serde(default)]
+    pub network_mode: String,
 }
 
 /// One port of a container.

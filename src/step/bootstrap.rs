@@ -1,6 +1,7 @@
 //! `bootstrap`: from whoever a fresh server lets in to a sudo user with a key, a firewall that
 //! lets SSH in, and an sshd that lets in nobody else.
 
+use super::lint::lint;
 use super::{Cx, Error, Resources, Step, firewall};
 use crate::event::State;
 use crate::resource::file::File;
@@ -59,6 +60,8 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         }
         all.push(Box::new(login));
     }
+    // Here too, for a step that is run alone: what it would lock out by is not turned on.
+    all.push(lint(cx));
     all.push(Box::new(firewall::input_rules(cx)));
     all.push(Box::new(Enabled));
     // Between two changes under a guard: the first is proven by a login of the sudo user before

@@ -87,6 +87,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let routes = routes(cx);
     Ok(vec![
         Box::new(Leftover),
+        super::lint::lint(cx),
         Box::new(input_rules(cx)),
         Box::new(Rules::new(owner(cx), Path::Route, routes.clone())),
         Box::new(Block(Family::V4)),

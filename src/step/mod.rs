@@ -10,6 +10,7 @@ pub mod env_file;
 pub mod escape;
 mod firewall;
 mod image;
+mod lint;
 mod matrix;
 pub mod own;
 mod preflight;
@@ -21,6 +22,7 @@ use crate::resource::Resource;
 use crate::site::{Host, Role, Site};
 
 pub use crate::proof::Check;
+pub use lint::closely;
 pub use matrix::{Vantage, cells};
 pub use verify::{HERE, checks, fronts};
 

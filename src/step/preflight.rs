@@ -1,5 +1,6 @@
 //! `preflight`: is every host fit, before anything is changed on any of them.
 
+use super::lint::lint;
 use super::{Cx, Error, Resources, Step};
 use crate::event::State;
 use crate::resource::requirement::{OS, Os, Requirement};
@@ -9,9 +10,11 @@ use crate::site::Role;
 
 pub(super) const STEP: Step = Step {
     name: "preflight",
-    summary: "Is every host fit: system, rights, disk, clock, cloud-init, apt lock, ports, DNS",
+    summary: "Is every host fit: system, rights, disk, clock, cloud-init, apt lock, ports, DNS, \
+              and whether its firewall can hold",
     reads: "/etc/os-release, df, the clock, cloud-init's marks, apt's locks, listening ports; \
-            from here: the domains' addresses",
+            what ufw and Docker are told and what else loads rules; from here: the domains' \
+            addresses",
     changes: "nothing; waits for cloud-init and for apt's locks, naming who holds them",
     guarded: false,
     resources,
@@ -55,6 +58,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
             ports,
         )));
     }
+    all.push(lint(cx));
     Ok(all)
 }
 

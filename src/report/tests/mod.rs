@@ -14,6 +14,7 @@ use crate::event::{Event, Failure, Line, Mode, Outcome, State, Summary};
 mod outlets;
 mod plan;
 mod proof;
+mod remarks;
 mod run;
 
 /// A time of day for the snapshots, seconds since 1970.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{Seen, ops, state};
 use crate::resource::compose::{LABEL, Project};
-use crate::resource::fact::{Container, Docker, Image as SeenImage};
+use crate::resource::fact::{Container, Docker, HostConfig, Image as SeenImage};
 use crate::resource::image::Image;
 use crate::resource::op::Context;
 use crate::resource::task::Task;
@@ -78,6 +78,7 @@ fn container(state: &str, status: &str, digest: Option<&str>) -> Seen {
             image_id: "sha256:1".to_owned(),
             labels: labels.into_iter().collect::<BTreeMap<_, _>>(),
             ports: Vec::new(),
+            host_config: HostConfig::default(),
         }],
         ..Docker::default()
     }))

@@ -1,0 +1,291 @@
+//! The facts that the rules ask for, taken apart.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use serde_json::Value;
+
+use super::tuple::Tuple;
+use crate::resource::fact::{Docker, Family, Port, Unit};
+use crate::resource::ufw::SSH_PORT;
+use crate::resource::{Fact, Observed, Reveal, Unreadable};
+use crate::shell::Script;
+
+const DAEMON: &str = "/etc/docker/daemon.json";
+const CONF: &str = "/etc/ufw/ufw.conf";
+const DEFAULTS: &str = "/etc/default/ufw";
+const RULES: &[(&str, &str, Family)] = &[
+    ("/etc/ufw/user.rules", "/etc/ufw/after.rules", Family::V4),
+    ("/etc/ufw/user6.rules", "/etc/ufw/after6.rules", Family::V6),
+];
+/// Whatever else loads rules when a host starts.
+pub(super) const OTHERS: &[&str] = &[
+    "firewalld.service",
+    "netfilter-persistent.service",
+    "nftables.service",
+];
+const HOST: Script = Script(include_str!("sh/host.sh"));
+/// Only where there is time: Docker takes 10 ms and more for it.
+const INFO: Script = Script(include_str!("sh/docker-info.sh"));
+
+/// What is to be read.
+pub(super) fn facts(thorough: bool) -> Vec<Fact> {
+    let file = |path: &str| Fact::File {
+        path: path.to_owned(),
+        content: Reveal::Always,
+    };
+    let mut facts = vec![
+        file(DAEMON),
+        file(CONF),
+        file(DEFAULTS),
+        Fact::Docker,
+        Fact::Rules(Family::V4),
+        Fact::Rules(Family::V6),
+        Fact::Sh(SSH_PORT, Vec::new()),
+        Fact::Sh(HOST, Vec::new()),
+    ];
+    for (user, after, _) in RULES {
+        facts.extend([file(user), file(after)]);
+    }
+    facts.extend(OTHERS.iter().map(|unit| Fact::Unit((*unit).to_owned())));
+    if thorough {
+        facts.push(Fact::Sh(INFO, Vec::new()));
+    }
+    facts
+}
+
+/// A host as the rules look at it.
+#[derive(Debug, Default)]
+pub(super) struct Host {
+    /// ufw.conf and /etc/default/ufw, where there is a ufw.
+    pub ufw: Option<(String, String)>,
+    /// ufw's rules in their order, IPv4 first.
+    pub tuples: Vec<Tuple>,
+    /// after.rules and after6.rules.
+    pub after: String,
+    /// Live rules by family, where there is a tool to read them.
+    pub rules: BTreeMap<Family, String>,
+    /// `None` where there is no Docker; an error in words where it doesn't answer.
+    pub docker: Option<Result<Docker, String>>,
+    /// daemon.json; null where there is none.
+    pub daemon: Value,
+    /// What dockerd was started with, where it runs.
+    pub arguments: Vec<String>,
+    /// What dockerd says of its firewall backend, where it was asked and says so.
+    pub driver: Option<String>,
+    /// The networks on the host's interfaces.
+    pub interfaces: Vec<(String, IpNet)>,
+    /// Who we are to the host.
+    pub peer: Option<IpAddr>,
+    /// The port we came in on, or the only one that sshd listens on.
+    pub ssh: Option<u16>,
+    /// "nft" or "legacy".
+    pub backend: String,
+    /// The rules in the other backend.
+    pub other: Vec<String>,
+    pub units: BTreeMap<String, Unit>,
+}
+
+/// One port that containers publish, over all the addresses it is published on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Published {
+    pub container: String,
+    pub inner: u16,
+    pub outer: u16,
+    pub protocol: String,
+    pub addresses: Vec<IpAddr>,
+}
+
+impl Host {
+    /// The facts, taken apart.
+    ///
+    /// # Errors
+    /// If a file can't be understood.
+    pub fn of(seen: &Observed) -> Result<Self, Unreadable> {
+        let text = |path: &str| match seen.files.contains_key(path) {
+            true => seen.text(path),
+            false => Ok(None),
+        };
+        let mut host = Self {
+            ufw: text(CONF)?.zip(text(DEFAULTS)?),
+            rules: seen.rules.clone(),
+            docker: seen.docker.clone(),
+            units: seen.units.clone(),
+            ..Self::default()
+        };
+        for (user, after, family) in RULES {
+            let rules = text(user)?.unwrap_or_default();
+            host.tuples.extend(Tuple::all(&rules, *family));
+            host.after.push_str(&text(after)?.unwrap_or_default());
+            host.after.push('\n');
+        }
+        // One that isn't JSON keeps Docker from starting, and is refused by who merges into it.
+        if let Some(text) = text(DAEMON)? {
+            host.daemon = serde_json::from_str(&text).unwrap_or_default();
+        }
+        if let Ok(info) = seen.sh(INFO, &[]) {
+            let info: Value = serde_json::from_str(&info.text).unwrap_or_default();
+            host.driver = info["FirewallBackend"]["Driver"]
+                .as_str()
+                .map(str::to_owned);
+        }
+        if let Ok(printed) = seen.sh(HOST, &[]) {
+            printed.text.lines().for_each(|line| host.read(line));
+        }
+        if let Ok(printed) = seen.sh(SSH_PORT, &[]) {
+            let mut ports = printed.text.lines().skip(1).map(str::parse);
+            if let (None, Some(Ok(port)), None) = (host.ssh, ports.next(), ports.next()) {
+                host.ssh = Some(port);
+            }
+        }
+        Ok(host)
+    }
+
+    /// A line that `host.sh` printed.
+    fn read(&mut self, line: &str) {
+        if let Some(arguments) = line.strip_prefix("dockerd ") {
+            self.arguments = arguments.split_whitespace().map(str::to_owned).collect();
+            return;
+        }
+        if let Some(rule) = line.strip_prefix("other ") {
+            self.other.push(rule.to_owned());
+            return;
+        }
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        match fields.as_slice() {
+            ["ssh", peer, port] => {
+                // A link-local peer comes with its interface.
+                let peer = peer.split('%').next().unwrap_or_default();
+                self.peer = peer.parse().ok();
+                self.ssh = port.parse().ok();
+            }
+            ["backend", name] => (*name).clone_into(&mut self.backend),
+            // if_inet6: address, index, prefix, scope, flags, name. Scope 0 is global.
+            [address, _, prefix, "00", _, name] if address.len() == 32 => {
+                let address = u128::from_str_radix(address, 16).map(Ipv6Addr::from_bits);
+                let prefix = u8::from_str_radix(prefix, 16);
+                if let (Ok(address), Ok(prefix)) = (address, prefix)
+                    && let Ok(network) = Ipv6Net::new(address, prefix)
+                {
+                    self.interfaces.push(((*name).to_owned(), network.into()));
+                }
+            }
+            // route: interface, destination, gateway, flags, …, mask, …; without a gateway it is
+            // the interface's own network. Addresses stand there in the byte order of the machine.
+            [name, to, "00000000", _, _, _, _, mask, ..] => {
+                let address = |hex: &str| u32::from_str_radix(hex, 16).map(u32::swap_bytes);
+                if let (Ok(to), Ok(mask)) = (address(to), address(mask))
+                    && mask > 0
+                    && let Ok(network) =
+                        Ipv4Net::with_netmask(Ipv4Addr::from_bits(to), Ipv4Addr::from_bits(mask))
+                {
+                    self.interfaces.push(((*name).to_owned(), network.into()));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A live rule set, line by line.
+    pub fn live(&self, family: Family) -> impl Iterator<Item = &str> {
+        self.rules.get(&family).into_iter().flat_map(|r| r.lines())
+    }
+
+    /// Docker, where it is there and answers.
+    pub fn engine(&self) -> Option<&Docker> {
+        self.docker.as_ref()?.as_ref().ok()
+    }
+
+    /// The subnets of Docker's networks, and the pools that it takes new ones from.
+    pub fn docker_networks(&self) -> Vec<IpNet> {
+        let mut names = self.engine().map(Docker::subnets).unwrap_or_default();
+        let pools = self.daemon["default-address-pools"].as_array();
+        let pools = pools.into_iter().flatten();
+        names.extend(pools.filter_map(|pool| Some(pool["base"].as_str()?.to_owned())));
+        // Where its firewall was set up before it runs for the first time.
+        names.iter().filter_map(|name| name.parse().ok()).collect()
+    }
+
+    /// The networks on interfaces that aren't Docker's, nor this machine's own.
+    pub fn neighbours(&self) -> Vec<&(String, IpNet)> {
+        let docker = self.docker_networks();
+        let all = self.interfaces.iter();
+        all.filter(|(name, network)| {
+            name != "lo" && !docker.iter().any(|own| own.contains(network))
+        })
+        .collect()
+    }
+
+    /// A setting of dockerd, from its arguments (`--iptables=false`) or daemon.json, in words.
+    pub fn setting(&self, name: &str) -> Option<(String, &'static str)> {
+        let long = format!("--{name}");
+        let mut arguments = self.arguments.iter().peekable();
+        while let Some(argument) = arguments.next() {
+            if let Some(value) = argument
+                .strip_prefix(&long)
+                .and_then(|v| v.strip_prefix('='))
+            {
+                return Some((value.to_owned(), "the arguments of dockerd"));
+            }
+            if *argument == long {
+                let value = arguments.peek().filter(|next| !next.starts_with('-'));
+                let value = value.map_or("true", |value| value.as_str());
+                return Some((value.to_owned(), "the arguments of dockerd"));
+            }
+        }
+        let value = match self.daemon.get(name)? {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        Some((value, DAEMON))
+    }
+
+    /// What running containers publish to others than this machine.
+    pub fn published(&self) -> Vec<Published> {
+        let mut all: Vec<Published> = Vec::new();
+        let containers = self.engine().map(|docker| docker.containers.iter());
+        for container in containers.into_iter().flatten() {
+            let name = container.names.first().map(String::as_str);
+            let name = name.unwrap_or("without a name").trim_start_matches('/');
+            for (port, outer, address) in container.ports.iter().filter_map(reachable) {
+                let same = all.iter_mut().find(|known| {
+                    known.container == name
+                        && (known.inner, known.outer) == (port.private_port, outer)
+                        && known.protocol == port.protocol
+                });
+                match same {
+                    Some(known) => known.addresses.push(address),
+                    None => all.push(Published {
+                        container: name.to_owned(),
+                        inner: port.private_port,
+                        outer,
+                        protocol: port.protocol.clone(),
+                        addresses: vec![address],
+                    }),
+                }
+            }
+        }
+        all
+    }
+
+    /// Whether there is anything that Docker lets others reach.
+    pub fn publishes(&self) -> bool {
+        !self.published().is_empty()
+    }
+}
+
+/// A port that others can reach: with the host's port and address.
+fn reachable(port: &Port) -> Option<(&Port, u16, IpAddr)> {
+    let address: IpAddr = port.ip.as_deref()?.parse().ok()?;
+    (!address.is_loopback()).then_some((port, port.public_port?, address))
+}
+
+/// A setting of a shell-like file; the last one counts.
+pub(super) fn setting<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+    text.lines()
+        .filter_map(|line| line.trim().split_once('='))
+        .filter(|(name, _)| name.trim() == key)
+        .map(|(_, value)| value.trim().trim_matches(['"', '\'']))
+        .next_back()
+}

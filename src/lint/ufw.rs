@@ -1,0 +1,106 @@
+//! ufw's settings: under which of them its rules don't hold.
+
+use std::net::IpAddr;
+
+use super::host::{Host, setting};
+use super::{list, remark};
+use crate::event::{Level, Remark};
+use crate::resource::fact::Family;
+
+const DEFAULTS: &str = "/etc/default/ufw";
+
+pub(super) fn look(host: &Host, all: &mut Vec<Remark>) {
+    let Some((conf, defaults)) = &host.ufw else {
+        all.push(remark(
+            Level::Refusal,
+            "ufw-off",
+            "there is no ufw",
+            "every port that something listens on can be reached",
+            "`apt-get install ufw`, let SSH in (`ufw allow 22/tcp`), `ufw enable`",
+        ));
+        return;
+    };
+    if setting(defaults, "MANAGE_BUILTINS") == Some("yes") {
+        all.push(remark(
+            Level::Refusal,
+            "manage-builtins",
+            format!("MANAGE_BUILTINS=yes in {DEFAULTS}"),
+            "with every reload ufw empties the kernel's own chains, Docker's jumps with them: \
+             nothing then guards the ports that containers publish",
+            format!("set MANAGE_BUILTINS=no in {DEFAULTS}, then `systemctl restart docker`"),
+        ));
+    }
+    if setting(defaults, "IPV6") == Some("no") {
+        all.push(without_ipv6(host));
+    }
+    if setting(conf, "ENABLED") != Some("yes") {
+        all.push(remark(
+            Level::Refusal,
+            "ufw-off",
+            "ufw is off",
+            "none of its rules hold: every port that something listens on can be reached",
+            "let SSH in (`ufw allow 22/tcp`), then `ufw enable`",
+        ));
+        return;
+    }
+    if !matches!(
+        setting(defaults, "DEFAULT_INPUT_POLICY"),
+        Some("DROP" | "REJECT")
+    ) {
+        all.push(remark(
+            Level::Refusal,
+            "ufw-default",
+            "ufw lets in what no rule names",
+            "every port that something listens on can be reached, unless a rule denies it",
+            "`ufw default deny incoming`",
+        ));
+    }
+    let loaded = |family, jump: &str| !host.rules.contains_key(&family) || has(host, family, jump);
+    let six = setting(defaults, "IPV6") != Some("no");
+    if !loaded(Family::V4, "ufw-before-input") || six && !loaded(Family::V6, "ufw6-before-input") {
+        all.push(remark(
+            Level::Refusal,
+            "ufw-not-loaded",
+            "ufw is on by its file, but its rules are not in the kernel",
+            "something has emptied the chains since: its rules don't hold",
+            "`ufw reload`, and find out what emptied them",
+        ));
+    }
+}
+
+fn has(host: &Host, family: Family, chain: &str) -> bool {
+    let jump = format!("-A INPUT -j {chain}");
+    host.live(family).any(|rule| rule == jump)
+}
+
+fn without_ipv6(host: &Host) -> Remark {
+    let neighbours = host.neighbours();
+    let mut addresses: Vec<String> = neighbours
+        .iter()
+        .map(|(_, network)| network.addr())
+        .filter(IpAddr::is_ipv6)
+        .map(|address| address.to_string())
+        .collect();
+    addresses.dedup();
+    let mend = format!("set IPV6=yes in {DEFAULTS}, then `ufw reload`");
+    if addresses.is_empty() {
+        return remark(
+            Level::Warning,
+            "ipv6-off",
+            format!("IPV6=no in {DEFAULTS}"),
+            "ufw would not guard IPv6; the host has no address of it today",
+            mend,
+        );
+    }
+    remark(
+        Level::Refusal,
+        "ipv6-off",
+        format!(
+            "IPV6=no in {DEFAULTS}, and the host has {}",
+            list(&addresses)
+        ),
+        "over IPv6 everything that listens can be reached, and with every reload ufw wipes \
+         Docker's IPv6 rules",
+        mend,
+    )
+}
