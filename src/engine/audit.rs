@@ -43,6 +43,7 @@ struct Server {
 /// Whoever looks: this machine or one of the servers, and what it saw.
 struct Vantage<'a> {
     name: &'a str,
+    server: Option<&'a Server>,
     answers: Result<Answers, String>,
 }
 
@@ -235,12 +236,12 @@ impl Server {
         })
     }
 
-    /// The addresses that another vantage may be expected to reach: public ones, and private ones
-    /// of a network that both are on. From here, private ones are tried and left out of the
-    /// account unless they answer.
+    /// The addresses that a vantage can tell something by: public ones, and private ones of a
+    /// network that both are on. From here those that we came in by: any other private address may
+    /// be somebody else's in our own network, or answered by whatever stands on the way.
     fn addresses_for(&self, from: Option<&Self>) -> Vec<IpAddr> {
         let on_one_network = |address: IpAddr| match from {
-            None => true,
+            None => self.reached.contains(&address),
             Some(other) => {
                 let mine = |(_, net): &&(String, ipnet::IpNet)| net.addr() == address;
                 let net = self.sight.addresses.iter().find(mine);
@@ -292,6 +293,7 @@ async fn knock(servers: &[Server]) -> Vec<Knock> {
     let here = async {
         Vantage {
             name: HERE,
+            server: None,
             answers: Ok(from_here(&targets(None)).await),
         }
     };
@@ -300,6 +302,7 @@ async fn knock(servers: &[Server]) -> Vec<Knock> {
         async move {
             Vantage {
                 name: &server.name,
+                server: Some(server),
                 answers: from_host(&server.remote, &targets).await,
             }
         }
@@ -310,7 +313,7 @@ async fn knock(servers: &[Server]) -> Vec<Knock> {
     for server in servers {
         for port in server.ports() {
             for vantage in &vantages {
-                for address in server.addresses_for(None) {
+                for address in server.addresses_for(vantage.server) {
                     knocks.extend(one(server, vantage, &vantages, address, port).await);
                 }
             }
@@ -353,11 +356,6 @@ async fn one(
         ),
         Err(why) => (Reach::Unreachable(why.clone()), None),
     };
-    // A private address is somebody else's, or nobody's, unless we came in by it or it answers.
-    let ours = !is_private(address) || server.reached.contains(&address);
-    if outside && !ours && alive != Alive::Here {
-        return None;
-    }
     let source = match outside {
         true => here_as_seen(server, address).await,
         false => source,
