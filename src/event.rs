@@ -44,6 +44,11 @@ pub struct Remark {
     pub mend: String,
 }
 
+impl Remark {
+    /// The rule of what is exposed, by measurement and not by a setting.
+    pub const EXPOSED: &'static str = "exposed";
+}
+
 /// One line of a difference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -169,6 +174,17 @@ pub struct Place {
     pub column: usize,
     /// What to write instead; empty where there is no telling.
     pub instead: String,
+}
+
+/// Something that was seen otherwise before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// As it was seen before; `None` if it wasn't looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Finding>,
+    /// As it is seen now; `None` if it isn't looked at any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Finding>,
 }
 
 /// Counts of a finished run.
@@ -380,6 +396,33 @@ pub enum Event {
         place: Option<Place>,
         /// The exit code the program ends with.
         exit_code: u8,
+    },
+    /// The proof is taken for the first time, and holds: servers are about to be restarted.
+    Measured(Summary),
+    /// A server is being restarted.
+    Restarting {
+        /// Host.
+        host: String,
+        /// What that means for visitors, in one line.
+        means: String,
+    },
+    /// A server is up again, by another boot id.
+    Restarted {
+        /// Host.
+        host: String,
+        /// Milliseconds since it was told to restart.
+        ms: u64,
+        /// Containers that ran before and don't run again, each with what is known of it.
+        missing: Vec<String>,
+    },
+    /// The proof was taken again and held against the one before the first restart.
+    Compared {
+        /// The host that was restarted.
+        host: String,
+        /// How much was seen as before.
+        same: usize,
+        /// What wasn't.
+        differences: Vec<Difference>,
     },
     /// The run has ended.
     Finished(Summary),

@@ -29,6 +29,16 @@ pub enum Error {
         /// "did you mean …? ", or nothing.
         hint: String,
     },
+    /// A server that can't be meant.
+    #[error(
+        "{server:?} can't be looked at: {wrong}; write [USER@]HOST[:PORT] or a name of ssh_config"
+    )]
+    Server {
+        /// As given.
+        server: String,
+        /// What is wrong with it.
+        wrong: String,
+    },
     /// A file of ours can't be written.
     #[error("failed to write {}: {cause}", .path.display())]
     Write {
@@ -105,6 +115,7 @@ impl Error {
             | Self::Plan(_)
             | Self::Git(_)
             | Self::UnknownStep { .. }
+            | Self::Server { .. }
             | Self::Exists(_)
             | Self::Route { .. }
             | Self::NoTerminal => 2,

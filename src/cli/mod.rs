@@ -1,12 +1,14 @@
 //! The command line: one file a verb. The only place that wires the other rooms together.
 
 mod ask;
+mod audit;
 mod error;
 mod explain;
 mod init;
 pub mod lab;
 mod prepare;
 mod prompt;
+mod reboot;
 mod run;
 mod stage;
 mod trust;
@@ -60,7 +62,16 @@ enum Verb {
         site: SiteArgs,
         #[command(flatten)]
         output: OutputArgs,
+        /// Restart one server after the other, and prove it again after each
+        #[arg(long)]
+        reboot: bool,
+        /// Don't ask before restarting a server
+        #[arg(long, requires = "reboot")]
+        yes: bool,
     },
+    /// Look at servers that others set up: who reaches which port, and whether their own firewall
+    /// says so; change nothing
+    Audit(AuditArgs),
     /// Write a commented site.toml to begin with
     Init {
         /// Where to
@@ -153,6 +164,21 @@ pub struct OutputArgs {
     pub verbose: u8,
 }
 
+/// Which servers are looked at.
+#[derive(Clone, Debug, Args)]
+pub struct AuditArgs {
+    /// The servers, each [USER@]HOST[:PORT] or a name of ssh_config
+    #[arg(required_unless_present = "site", value_name = "SERVER")]
+    pub(crate) servers: Vec<String>,
+    /// The servers of a site instead
+    #[arg(long, value_name = "FILE", conflicts_with = "servers")]
+    pub(crate) site: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) ssh: SshArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
 /// Arguments of verbs that change things.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
@@ -216,10 +242,19 @@ fn carry_out(verb: Verb) -> Result<u8, Error> {
             run::run(&run)
         }
         Verb::Plan { site, output } => run::plan(&site, &output),
-        Verb::Verify { mut site, output } => {
+        Verb::Verify {
+            mut site,
+            output,
+            reboot,
+            yes,
+        } => {
             site.only = vec!["verify".to_owned()];
-            run::verify(&site, &output)
+            match reboot {
+                false => run::verify(&site, &output),
+                true => reboot::reboot(&site, &output, yes),
+            }
         }
+        Verb::Audit(args) => audit::audit(&args),
         Verb::Init { file } => init::init(&file),
         Verb::Trust { file, yes, ssh } => trust::trust(&file, yes, &ssh),
         Verb::Steps { playbook } => explain::steps(&playbook),

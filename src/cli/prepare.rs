@@ -51,6 +51,19 @@ pub(super) fn plan(args: &SiteArgs) -> Result<(Plan, Settings), Error> {
     Ok((plan, settings))
 }
 
+/// What is needed to look at the hosts of a site, without any plan. Where nobody says whom to log
+/// in as, it is whom ssh would take.
+pub(super) fn settings(site: Site, ssh: &SshArgs) -> Result<Settings, Error> {
+    let (site, routes) = reach(site, ssh)?;
+    warn(&routes);
+    Ok(Settings {
+        site,
+        routes,
+        owner: owner(),
+        cache: cache(),
+    })
+}
+
 /// The ways to the hosts of a site.
 pub(super) fn routes(site: &Arc<Site>, args: &SshArgs) -> Routes {
     let source = match &args.config {
@@ -78,9 +91,17 @@ fn reach(site: Site, args: &SshArgs) -> Result<(Arc<Site>, Routes), Error> {
         .enable_all()
         .build()
         .map_err(Error::Runtime)?;
-    let (ports, keys) = runtime.block_on(async {
+    let (ports, users, keys) = runtime.block_on(async {
         let ports = site.hosts.values().map(|host| routes.port(host));
         let ports = futures_util::future::try_join_all(ports).await?;
+        // A host without a role is none of a site's, which would say whom to log in as.
+        let users = site.hosts.values().map(|host| async {
+            match &host.user {
+                None if host.roles.is_empty() => routes.usual_user(host).await.map(Some),
+                known => Ok(known.clone()),
+            }
+        });
+        let users = futures_util::future::try_join_all(users).await?;
         let mut keys = Vec::new();
         if let (true, Some(first)) = (
             site.ssh.authorized_keys.is_empty(),
@@ -89,11 +110,12 @@ fn reach(site: Site, args: &SshArgs) -> Result<(Arc<Site>, Routes), Error> {
             let target = routes.target(first, site.ssh.user.as_str()).await?;
             keys = Keys::from_env().public_keys(&target.identity).await;
         }
-        Ok::<_, Error>((ports, keys))
+        Ok::<_, Error>((ports, users, keys))
     })?;
     let mut known = Site::clone(&site);
-    for (host, port) in known.hosts.values_mut().zip(ports) {
+    for (host, (port, user)) in known.hosts.values_mut().zip(ports.into_iter().zip(users)) {
         host.port = Some(port);
+        host.user = user;
     }
     if known.ssh.authorized_keys.is_empty() {
         known.ssh.operator_keys = keys;

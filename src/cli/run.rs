@@ -4,13 +4,13 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use super::stage::Stage;
-use super::{Error, OutputArgs, RunArgs, SiteArgs, prepare, prompt};
+use super::{Error, OutputArgs, RunArgs, SiteArgs, SshArgs, prepare, prompt};
 use crate::engine::{self, Settings};
 use crate::event::{Event, Mode};
 use crate::ssh::Dialer;
 use crate::step;
 
-fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -30,7 +30,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Error> {
         let result = async {
             let (events, dialer) = (stage.events.clone(), stage.dialer());
             let surveyed = async {
-                unlock(&args.site, &settings, &dialer).await?;
+                unlock(&args.site.ssh, &settings, &dialer).await?;
                 Ok(engine::survey(plan, &settings, dialer, &events).await)
             };
             let survey = match stage.drive(surveyed).await? {
@@ -63,11 +63,15 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, Error> {
 }
 
 /// Asks for the passphrase of the key before anything else, if that is wanted.
-async fn unlock(args: &SiteArgs, settings: &Settings, dialer: &Dialer) -> Result<(), Error> {
+pub(super) async fn unlock(
+    args: &SshArgs,
+    settings: &Settings,
+    dialer: &Dialer,
+) -> Result<(), Error> {
     let Some(host) = settings.site.hosts.values().next() else {
         return Ok(());
     };
-    if !args.ssh.ask_key_passphrase {
+    if !args.ask_key_passphrase {
         return Ok(());
     }
     let user = settings.site.ssh.user.as_str();
@@ -88,7 +92,7 @@ pub(super) fn plan(site: &SiteArgs, output: &OutputArgs) -> Result<u8, Error> {
     let code = runtime.block_on(async {
         let (events, dialer) = (stage.events.clone(), stage.dialer());
         let surveyed = async {
-            unlock(site, &settings, &dialer).await?;
+            unlock(&site.ssh, &settings, &dialer).await?;
             Ok(engine::survey(plan, &settings, dialer, &events)
                 .await
                 .summary())
@@ -129,7 +133,7 @@ pub(super) fn verify(site: &SiteArgs, output: &OutputArgs) -> Result<u8, Error> 
     let code = runtime.block_on(async {
         let (events, dialer) = (stage.events.clone(), stage.dialer());
         let work = async {
-            unlock(site, &settings, &dialer).await?;
+            unlock(&site.ssh, &settings, &dialer).await?;
             let survey = engine::survey(plan, &settings, dialer, &events).await;
             Ok(engine::prove_only(survey, &settings, &events).await)
         };

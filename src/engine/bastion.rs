@@ -29,6 +29,11 @@ impl Bastions {
         Arc::clone(self.inner().cells.entry(name.clone()).or_default())
     }
 
+    /// Forgets a session that has ended with its server: the next one is made anew.
+    pub(super) fn forget(&self, name: &HostName) {
+        self.inner().cells.remove(name);
+    }
+
     /// Notes whom a bastion has let in: it is reached as that user from now on.
     pub(super) fn lets_in(&self, name: &HostName, user: &str) {
         self.inner().users.insert(name.clone(), user.to_owned());

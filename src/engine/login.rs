@@ -48,7 +48,7 @@ pub(super) struct Entrance<'a> {
 }
 
 impl<'a> Entrance<'a> {
-    /// The sudo user first, then the bootstrap user.
+    /// The sudo user first, then the bootstrap user; or the one whom the host is said to have.
     pub(super) fn new(
         settings: &'a Settings,
         host: &'a Host,
@@ -56,7 +56,10 @@ impl<'a> Entrance<'a> {
         events: &'a Events,
         roots: &'a Roots,
     ) -> Self {
-        let user = settings.site.ssh.user.to_string();
+        let user = match &host.user {
+            Some(user) => user.clone(),
+            None => settings.site.ssh.user.to_string(),
+        };
         let user = roots.instead(host.name.as_str(), &user).unwrap_or(user);
         Self {
             settings,
@@ -65,7 +68,7 @@ impl<'a> Entrance<'a> {
             events,
             roots,
             left: VecDeque::from([user]),
-            bootstrap: true,
+            bootstrap: host.user.is_none(),
             tried: Vec::new(),
             refused: Vec::new(),
             connections: 0,

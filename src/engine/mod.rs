@@ -23,10 +23,14 @@
 //! | [`guard`] | puts the old state back unless a new connection proves the new one |
 //! | [`context`] | a build context as a stream of tar |
 //! | [`sight`] | has hosts say what listens on them and what they dropped |
+//! | [`knock`] | many connections at once, from here or from a server |
+//! | [`audit`] | judges servers that others set up by their own rules |
+//! | [`reboot`] | restarts servers, and proves the site again after each |
 //! | [`proof`] | looks from outside and judges |
 //! | [`run`] | all of it, and the summary |
 
 mod act;
+mod audit;
 mod bastion;
 mod context;
 mod converge;
@@ -36,10 +40,12 @@ mod gates;
 mod guard;
 mod itinerary;
 mod job;
+mod knock;
 mod link;
 mod lock;
 mod login;
 mod proof;
+mod reboot;
 mod refusal;
 mod remote;
 mod root;
@@ -60,6 +66,8 @@ use crate::event::Event;
 use crate::shell::{Mask, Secret};
 use crate::site::Site;
 
+pub use audit::audit;
+pub use reboot::{Restarts, Turn};
 pub use route::{RouteError, Routes};
 pub use run::{converge_and_prove, prove_only};
 pub use survey::{Survey, survey};

@@ -131,6 +131,16 @@ impl Routes {
         Ok(other.unwrap_or_else(|| "root".to_owned()))
     }
 
+    /// Whom ssh(1) would log in as without being told: as the SSH configuration has it, else
+    /// whoever runs this.
+    ///
+    /// # Errors
+    /// As [`Self::target`].
+    pub async fn usual_user(&self, host: &Host) -> Result<String, RouteError> {
+        let options = self.options(host, None).await?;
+        Ok(options.user.unwrap_or_else(local_user))
+    }
+
     /// The port of a host's sshd: as written, else as the SSH configuration has it, else 22.
     ///
     /// # Errors
@@ -139,10 +149,19 @@ impl Routes {
         match host.port {
             Some(port) => Ok(port),
             None => {
-                let user = self.site.ssh.user.as_str();
+                let user = host.user.as_deref();
+                let user = user.unwrap_or(self.site.ssh.user.as_str());
                 Ok(self.options(host, Some(user)).await?.port)
             }
         }
+    }
+
+    /// The way to a server that isn't a host of the site.
+    ///
+    /// # Errors
+    /// As [`Self::target`].
+    pub(super) async fn elsewhere(&self, hop: &Hop) -> Result<Target, RouteError> {
+        self.to_hop(hop, &hop.host, 0).await
     }
 
     /// What of the SSH configuration isn't honoured, a sentence each.

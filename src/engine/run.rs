@@ -12,7 +12,7 @@ use super::failure::failure;
 use super::gates::{Gates, Part};
 use super::link;
 use super::login::Entrance;
-use super::proof::prove;
+use super::proof::prove_site;
 use super::remote::{Remote, ms};
 use super::survey::Survey;
 use super::{Events, Settings, exit};
@@ -186,7 +186,7 @@ pub async fn converge_and_prove(survey: Survey, settings: &Settings, events: &Ev
                 }
             }
             (summary.proven, summary.unproven) =
-                prove(&plan.checks, settings, &remotes, events).await;
+                prove_site(&plan.checks, settings, &remotes, &work.dialer, events).await;
             if summary.unproven == 0 {
                 leave_receipts(&plan.hosts, &remotes, settings).await;
             }
@@ -227,7 +227,8 @@ pub async fn prove_only(survey: Survey, settings: &Settings, events: &Events) ->
         }
     }
     let plan = survey.plan;
-    (summary.proven, summary.unproven) = prove(&plan.checks, settings, &remotes, events).await;
+    (summary.proven, summary.unproven) =
+        prove_site(&plan.checks, settings, &remotes, &survey.dialer, events).await;
     summary.ms = ms(start);
     summary.execs = execs(&remotes);
     summary.connections += further(&remotes);

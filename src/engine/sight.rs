@@ -1,13 +1,11 @@
 //! Has every host say what it is like at this moment, for the proof and the audit.
 
-#![expect(dead_code, reason = "the matrix and the audit are about to ask")]
-
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 
 use super::remote::Remote;
-use crate::proof::Sight;
+use crate::proof::{Denied, Sight};
 use crate::shell::Script;
 
 const SIGHT: Script = Script(include_str!("sh/sight.sh"));
@@ -25,6 +23,16 @@ pub(super) async fn sight(remote: &Remote) -> Result<Sight, String> {
         ));
     }
     Ok(Sight::parse(&String::from_utf8_lossy(&done.stdout)))
+}
+
+/// How much the deny rules of a host have dropped by now.
+///
+/// # Errors
+/// As [`sight`].
+pub(super) async fn denied(remote: &Remote) -> Result<Denied, String> {
+    let done = remote.script(SIGHT, &["denied"]).await;
+    let done = done.map_err(|e| e.to_string())?;
+    Ok(Sight::parse(&String::from_utf8_lossy(&done.stdout)).denied)
 }
 
 /// What all hosts say of themselves, asked at once.

@@ -19,14 +19,32 @@ const BOOT: u64 = 90;
 /// Left in a machine's directory when its tree is whole.
 const PREPARED: &str = "prepared";
 
-/// The main process of a machine (systemd-nspawn), if it runs.
+/// Runs a machine, and runs it again where it ends with 133, which is how systemd-nspawn says that
+/// the machine has asked for a reboot if it was told to keep its unit. What stands before `--` are
+/// the control groups that the machine enters; the loop itself is in none of them.
+const LOOP: &str = r#"enter='while [ "$1" != -- ]; do echo "$$" >"$1/cgroup.procs"; shift; done
+shift
+exec "$@"'
+while :; do
+    code=0
+    sh -euc "$enter" provision-lab "$@" || code=$?
+    [ "$code" -eq 133 ] || exit "$code"
+done"#;
+
+/// The process that keeps a machine running (a shell around systemd-nspawn), if it runs.
 pub(super) fn running(layout: &Layout, machine: &Machine) -> Option<Process> {
     Process::recorded(&Daemon::record(&layout.machine(machine)))
 }
 
+/// systemd-nspawn itself; none for a moment while the machine reboots.
+fn nspawn_of(keeper: &Process) -> Option<Process> {
+    keeper.children().first().copied()
+}
+
 /// The machine's own process 1, as seen from here.
 pub(super) fn init(layout: &Layout, machine: &Machine) -> Option<Process> {
-    running(layout, machine)?.children().first().copied()
+    let nspawn = nspawn_of(&running(layout, machine)?)?;
+    nspawn.children().first().copied()
 }
 
 /// Whether its tree is whole.
@@ -146,20 +164,26 @@ pub(super) fn boot(layout: &Layout, machine: &Machine, lower: &[&Path]) -> Resul
     network::plug(machine)?;
     let place = cgroup::place(machine)?;
     let dir = layout.machine(machine);
+    let mut argv = ["sh", "-uc", LOOP, "provision-lab"]
+        .map(String::from)
+        .to_vec();
+    argv.extend(place.groups.iter().map(|group| text(group).to_owned()));
+    argv.push("--".to_owned());
+    argv.extend(nspawn(
+        machine,
+        &place.prefix,
+        &layout.root(machine),
+        &dir.join("docker"),
+    ));
     let daemon = Daemon {
-        argv: nspawn(
-            machine,
-            &place.prefix,
-            &layout.root(machine),
-            &dir.join("docker"),
-        ),
+        argv,
         env: vec![
             // Without the unified hierarchy containers fail on cgroup v1; without a writable
             // /proc/sys/net Docker can't set up a container's interface.
             ("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1"),
             ("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "network"),
         ],
-        groups: place.groups,
+        groups: Vec::new(),
         dir,
     };
     let process = daemon.start()?;
@@ -216,22 +240,29 @@ fn greets(address: SocketAddr) -> bool {
 /// Shuts a machine down as its own systemd would, and forces it after a few seconds: with
 /// containers running a clean shutdown can take long.
 pub(super) fn stop(layout: &Layout, machine: &Machine) -> Result<(), Error> {
-    if let Some(process) = running(layout, machine) {
-        process.signal("TERM")?;
-        process.gone_within(Duration::from_secs(4));
+    if let Some(keeper) = running(layout, machine) {
+        if let Some(process) = nspawn_of(&keeper) {
+            process.signal("TERM")?;
+        }
+        keeper.gone_within(Duration::from_secs(4));
     }
     stop_now(layout, machine)
 }
 
 /// Cuts its power: everything in it is killed at once. Its namespace goes too.
 pub(super) fn stop_now(layout: &Layout, machine: &Machine) -> Result<(), Error> {
-    if let Some(process) = running(layout, machine) {
-        // Its process 1 takes everything in its PID namespace with it.
-        for child in process.children() {
-            child.signal("KILL")?;
+    if let Some(keeper) = running(layout, machine) {
+        // First of all, so that nothing is started again.
+        keeper.signal("STOP")?;
+        if let Some(process) = nspawn_of(&keeper) {
+            // Its process 1 takes everything in its PID namespace with it.
+            for child in process.children() {
+                child.signal("KILL")?;
+            }
+            process.signal("KILL")?;
         }
-        process.signal("KILL")?;
-        process.gone_within(Duration::from_secs(5));
+        keeper.signal("KILL")?;
+        keeper.gone_within(Duration::from_secs(5));
     }
     cgroup::clear(machine)?;
     network::unplug(machine)

@@ -1,5 +1,7 @@
 //! What was measured, in plain terms, whoever measured it.
 
+use std::net::IpAddr;
+
 /// What was measured for one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
@@ -12,6 +14,15 @@ pub enum Evidence {
     },
     /// A page was asked for.
     Look(Look),
+    /// A page was asked for by another host of the site, at the port that only it may use.
+    Served {
+        /// What came of it.
+        look: Look,
+        /// Under which address that host is seen, as far as it knows itself.
+        source: Option<IpAddr>,
+        /// By how much the firewall's deny counter moved meanwhile.
+        denied: Option<u64>,
+    },
     /// A page was asked for several times, over a connection of its own each time.
     Looks(Vec<Look>),
     /// A TLS handshake with a foreign name was attempted.
@@ -48,14 +59,23 @@ pub enum Reach {
 pub struct Control {
     /// On the host itself something listens on the port, or Docker publishes it.
     pub listens: Option<bool>,
-    /// What the proxy's host got when it asked that port directly. (What nginx answered to
-    /// somebody else would not do: a 502 of its own is no answer through the port.)
-    pub proxy: Option<Look>,
-    /// The host answered the same vantage in another way (its SSH port, a ping).
+    /// What somebody got who may use the port.
+    pub witness: Option<Witness>,
+    /// The host answered the same vantage in another way (its SSH port), or counted its packets.
     pub alive: Option<bool>,
     /// By how much the firewall's deny counter moved meanwhile. It supports a verdict and
     /// decides none: a provider's own firewall may drop packets before it.
     pub denied: Option<u64>,
+}
+
+/// Somebody who may use a port, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Witness {
+    /// The proxy asked for the page, at the port itself. (What nginx answered to somebody else
+    /// would not do: a 502 of its own is no answer through the port.)
+    Proxy(Look),
+    /// The host connected to its own address.
+    Own(Reach),
 }
 
 /// What came of asking for a page.

@@ -1,8 +1,9 @@
 //! When a sight is believed.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
-use super::{Check, Claim, Control, Evidence, Hello, LOOKS, Look, Reach, Shown, Timer};
+use super::{Check, Claim, Control, Evidence, Hello, LOOKS, Look, Reach, Shown, Timer, Witness};
 use crate::event::{Finding, Verdict};
 
 const DAY: i64 = 24 * 60 * 60;
@@ -42,8 +43,17 @@ pub fn judge(check: &Check, evidence: &Evidence) -> Finding {
     let judgement = match (&check.claim, evidence) {
         (Claim::Blocked(_), Evidence::Touch { reach, control }) => blocked(reach, control),
         (Claim::Closed(_), Evidence::Touch { reach, control }) => closed(reach, control),
-        (Claim::Open(_), Evidence::Touch { reach, .. }) => open(reach),
+        (Claim::Open(_), Evidence::Touch { reach, control }) => open(reach, control),
+        (Claim::Either(_), Evidence::Touch { reach, control }) => either(reach, control),
         (Claim::Page { status, .. }, Evidence::Look(look)) => page(*status, look),
+        (
+            Claim::Page { status, .. },
+            Evidence::Served {
+                look,
+                source,
+                denied,
+            },
+        ) => served(*status, look, source.as_ref(), *denied),
         (Claim::Redirect { to }, Evidence::Look(look)) => redirect(to, look),
         (Claim::Balanced(servers), Evidence::Looks(looks)) => balanced(servers, looks),
         (Claim::Ignored, Evidence::Look(look)) => ignored(look),
@@ -81,20 +91,26 @@ fn blocked(reach: &Reach, control: &Control) -> Judgement {
         Some(false) => against.push("nothing listens on the port".to_owned()),
         None => against.push("whether the port listens is not known".to_owned()),
     }
-    match &control.proxy {
-        Some(Look::Page(_)) => for_it.push("the proxy gets an answer".to_owned()),
-        Some(other) => against.push(format!("the proxy gets no answer ({})", words(other))),
-        None => against.push("whether the proxy gets an answer is not known".to_owned()),
+    match &control.witness {
+        Some(Witness::Proxy(Look::Page(_))) => for_it.push("the proxy gets an answer".to_owned()),
+        Some(Witness::Own(Reach::Open)) => {
+            for_it.push("the host itself gets an answer".to_owned());
+        }
+        Some(Witness::Proxy(other)) => {
+            against.push(format!("the proxy gets no answer ({})", words(other)));
+        }
+        Some(Witness::Own(other)) => {
+            against.push(format!("the host itself gets no answer ({})", short(other)));
+        }
+        None => against.push("whether anybody gets an answer is not known".to_owned()),
     }
     match control.alive {
         Some(true) => for_it.push("the host answers otherwise".to_owned()),
         Some(false) => against.push("the host doesn't answer from there at all".to_owned()),
         None => {}
     }
-    match control.denied {
-        Some(0) => for_it.push("the deny counter didn't move".to_owned()),
-        Some(count) => for_it.push(format!("the deny counter moved by {count}")),
-        None => {}
+    if matches!(reach, Reach::TimedOut) {
+        for_it.extend(control.denied.map(counted));
     }
     if against.is_empty() {
         proven(seen, for_it.join("; "))
@@ -103,16 +119,34 @@ fn blocked(reach: &Reach, control: &Control) -> Judgement {
     }
 }
 
+/// How far the deny counter moved.
+fn counted(denied: u64) -> String {
+    match denied {
+        0 => "the deny counter didn't move".to_owned(),
+        count => format!("the deny counter moved by {count}"),
+    }
+}
+
 fn closed(reach: &Reach, control: &Control) -> Judgement {
+    let nothing = match control.listens {
+        Some(false) => "; nothing listens",
+        _ => "",
+    };
     match (reach, control.alive) {
         (Reach::Open, _) => failed("open", "a connection was made"),
         (Reach::Unreachable(why), _) => no_way(why),
-        (Reach::Refused, _) => proven("closed", "refused"),
-        (Reach::TimedOut, Some(true)) => proven("closed", "time-out; the host answers otherwise"),
+        (Reach::Refused, _) => proven("closed", format!("refused{nothing}")),
+        (Reach::TimedOut, Some(true)) => proven(
+            "closed",
+            format!("time-out; the host answers otherwise{nothing}"),
+        ),
         (Reach::TimedOut, Some(false)) => inconclusive(
             "no answer",
             "time-out, but the host doesn't answer from there at all",
         ),
+        (Reach::TimedOut, None) if control.listens == Some(false) => {
+            proven("closed", "time-out; nothing listens")
+        }
         (Reach::TimedOut, None) => inconclusive(
             "no answer",
             "time-out, but whether the host answers otherwise is not known",
@@ -120,13 +154,72 @@ fn closed(reach: &Reach, control: &Control) -> Judgement {
     }
 }
 
-fn open(reach: &Reach) -> Judgement {
+fn open(reach: &Reach, control: &Control) -> Judgement {
     match reach {
         Reach::Open => proven("open", "a connection was made"),
-        Reach::Refused => failed("closed", "refused"),
-        Reach::TimedOut => failed("no answer", "time-out"),
         Reach::Unreachable(why) => no_way(why),
+        _ => {
+            let mut why = vec![short(reach).to_owned()];
+            match control.listens {
+                Some(true) => why.push("the port listens".to_owned()),
+                Some(false) => why.push("nothing listens on the port".to_owned()),
+                None => {}
+            }
+            if matches!(reach, Reach::TimedOut) {
+                why.extend(control.denied.map(counted));
+            }
+            let seen = match reach {
+                Reach::TimedOut => "no answer",
+                _ => "closed",
+            };
+            failed(seen, why.join("; "))
+        }
     }
+}
+
+/// Nothing is claimed, so only what was seen is told.
+fn either(reach: &Reach, control: &Control) -> Judgement {
+    match reach {
+        Reach::Open => proven("open", "a connection was made; it may be"),
+        Reach::Refused => proven("closed", "refused; it may be"),
+        Reach::TimedOut => {
+            let mut why = vec!["time-out".to_owned()];
+            why.extend(control.denied.map(counted));
+            why.push("it may be".to_owned());
+            proven("blocked", why.join("; "))
+        }
+        Reach::Unreachable(why) => proven("not reached", format!("no way to that address: {why}")),
+    }
+}
+
+/// What came of a connection, in few words.
+fn short(reach: &Reach) -> &'static str {
+    match reach {
+        Reach::Open => "open",
+        Reach::Refused => "refused",
+        Reach::TimedOut => "time-out",
+        Reach::Unreachable(_) => "no way there",
+    }
+}
+
+/// The page as another host of the site gets it.
+fn served(status: u16, look: &Look, source: Option<&IpAddr>, denied: Option<u64>) -> Judgement {
+    let mut judgement = page(status, look);
+    let known = source.map(|source| format!("it comes from {source}"));
+    judgement.evidence = match (judgement.verdict, look, denied) {
+        (Verdict::Proven, _, _) => known.unwrap_or_default(),
+        (_, Look::TimedOut, Some(count)) if count > 0 => format!(
+            "{}; it is dropped although it is let in by its address{}: it may come in under \
+             another one, to be named in firewall.proxy_addresses",
+            counted(count),
+            source.map_or_else(String::new, |source| format!(" {source}")),
+        ),
+        (_, Look::TimedOut, Some(0)) => {
+            format!("{}: something before the host drops it", counted(0))
+        }
+        _ => judgement.evidence,
+    };
+    judgement
 }
 
 /// Without a way there, nothing was learnt about the server.

@@ -8,11 +8,15 @@
 //! is *blocked* only if something is known to listen behind it; a host that gives no answer
 //! is not *closed* unless it is known to be alive. What can't be decided is inconclusive.
 
+mod compare;
 mod evidence;
+mod exposure;
 mod judge;
 mod sight;
 
-pub use evidence::{Control, Evidence, Hello, Look, Page, Reach, Shown, Timer};
+pub use compare::compare;
+pub use evidence::{Control, Evidence, Hello, Look, Page, Reach, Shown, Timer, Witness};
+pub use exposure::{Alive, Belief, Knock, exposures};
 pub use judge::judge;
 pub use sight::{Denied, Listener, Published, Sight};
 
@@ -40,7 +44,11 @@ pub enum Claim {
     Closed(u16),
     /// This TCP port takes connections. Needs [`Evidence::Touch`].
     Open(u16),
-    /// A page is answered with this status. Needs [`Evidence::Look`].
+    /// Whether this TCP port takes connections is told, and either will do: the vantage may come
+    /// in, or it can't be known whether it may. Needs [`Evidence::Touch`].
+    Either(u16),
+    /// A page is answered with this status. Needs [`Evidence::Look`], or [`Evidence::Served`]
+    /// from another host of the site.
     Page {
         /// Path of the URL.
         path: String,
@@ -78,7 +86,9 @@ impl Claim {
     /// What is looked at, as a report names it: "80/tcp", "certificate".
     pub fn subject(&self) -> String {
         match self {
-            Self::Blocked(port) | Self::Closed(port) | Self::Open(port) => format!("{port}/tcp"),
+            Self::Blocked(port) | Self::Closed(port) | Self::Open(port) | Self::Either(port) => {
+                format!("{port}/tcp")
+            }
             Self::Page { path, .. } => path.clone(),
             Self::Redirect { .. } => "redirect".to_owned(),
             Self::Balanced(_) => "load balancing".to_owned(),
@@ -95,6 +105,7 @@ impl Claim {
             Self::Blocked(_) => "blocked".to_owned(),
             Self::Closed(_) => "closed".to_owned(),
             Self::Open(_) => "open".to_owned(),
+            Self::Either(_) => "open or blocked".to_owned(),
             Self::Page { path, status } => format!("{status} {path}"),
             Self::Redirect { to } => format!("301 to {to}"),
             Self::Balanced(servers) => format!("answers from {}", servers.join(", ")),

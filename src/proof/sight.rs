@@ -1,7 +1,8 @@
 //! What a host says of itself at one moment: who we are to it, where it can be reached, what
 //! listens on it, what Docker publishes, and how much its deny rules have dropped.
 
-use std::net::IpAddr;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -11,6 +12,10 @@ use serde::Deserialize;
 pub struct Sight {
     /// Under which address the host sees whoever asks; `None` where sshd doesn't say.
     pub peer: Option<IpAddr>,
+    /// Its own end of that connection: the port is sshd's.
+    pub ssh: Option<SocketAddr>,
+    /// Sources that rules of its firewall let in by name, with the chain of each.
+    pub trusts: Vec<(IpNet, String)>,
     /// Its global addresses, with the interface and the network of each.
     pub addresses: Vec<(String, IpNet)>,
     /// The TCP sockets that listen.
@@ -123,6 +128,17 @@ impl Sight {
             let mut words = rest.split_whitespace();
             match word {
                 "peer" => sight.peer = rest.trim().parse().ok(),
+                "ssh" => {
+                    let address = words.next().and_then(|address| address.parse().ok());
+                    let port = words.next().and_then(|port| port.parse().ok());
+                    let end = address.zip(port);
+                    sight.ssh = end.map(|(address, port)| SocketAddr::new(address, port));
+                }
+                "trusts" => {
+                    let net = words.next().and_then(network);
+                    let chain = words.next().map(str::to_owned);
+                    sight.trusts.extend(net.zip(chain));
+                }
                 "address" => {
                     let name = words.next().map(str::to_owned);
                     let net = words.next().and_then(|net| net.parse().ok());
@@ -141,12 +157,38 @@ impl Sight {
         sight
     }
 
+    /// Whether Docker publishes this port on this address.
+    pub fn publishes(&self, address: IpAddr, port: u16) -> bool {
+        let docker = self.published.iter().flatten().flatten();
+        docker.into_iter().any(|p| p.takes(address, port))
+    }
+
+    /// The TCP ports that something takes connections on from other machines.
+    pub fn ports(&self) -> BTreeSet<u16> {
+        let docker = self.published.iter().flatten().flatten();
+        let docker = docker.filter(|p| p.protocol == "tcp" && !p.address.is_loopback());
+        let own = self.listeners.iter().filter(|l| !l.is_local());
+        own.map(|l| l.port).chain(docker.map(|p| p.port)).collect()
+    }
+
+    /// Its addresses on networks with other machines: not those of bridges between containers.
+    pub fn outer(&self) -> impl Iterator<Item = &IpNet> {
+        const INNER: [&str; 6] = ["docker", "br-", "veth", "virbr", "cni", "lxc"];
+        let inner = |name: &str| INNER.iter().any(|prefix| name.starts_with(prefix));
+        let outer = self.addresses.iter().filter(move |(name, _)| !inner(name));
+        outer.map(|(_, net)| net)
+    }
+
     /// Whether something on the host takes connections to this address and port.
     pub fn listens(&self, address: IpAddr, port: u16) -> bool {
-        let docker = self.published.iter().flatten().flatten();
-        self.listeners.iter().any(|l| l.takes(address, port))
-            || docker.into_iter().any(|p| p.takes(address, port))
+        self.listeners.iter().any(|l| l.takes(address, port)) || self.publishes(address, port)
     }
+}
+
+/// A network as rules write it; an address alone is one too.
+fn network(text: &str) -> Option<IpNet> {
+    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    text.parse().ok().or_else(address)
 }
 
 impl Denied {
@@ -215,6 +257,10 @@ mod tests {
 
     const PRINTED: &str = "\
 peer 198.51.100.254
+ssh 198.51.100.11 22
+trusts 10.0.0.0/8 DOCKER-USER
+trusts 198.51.100.13/32 ufw-user-forward
+address docker0 172.17.0.1/16
 address host0 198.51.100.11/24
 address host0 2001:db8::11/64
 listens 0.0.0.0:22 users:((\"sshd\",pid=79,fd=6))
@@ -234,7 +280,15 @@ docker [{\"Names\":[\"/polls-app\"],\"Ports\":[{\"IP\":\"0.0.0.0\",\"PrivatePort
     fn a_host_says_who_listens_on_which_address() {
         let sight = Sight::parse(PRINTED);
         assert_eq!(sight.peer, Some(ip("198.51.100.254")));
-        assert_eq!(sight.addresses.len(), 2);
+        assert_eq!(sight.ssh.unwrap().to_string(), "198.51.100.11:22");
+        assert_eq!(sight.trusts[0].0.to_string(), "10.0.0.0/8");
+        assert_eq!(sight.trusts[1].1, "ufw-user-forward");
+        let outer: Vec<String> = sight.outer().map(ToString::to_string).collect();
+        assert_eq!(outer, ["198.51.100.11/24", "2001:db8::11/64"]);
+        assert_eq!(
+            sight.ports().into_iter().collect::<Vec<_>>(),
+            [22, 80, 9100]
+        );
         assert_eq!(sight.listeners[0].program.as_deref(), Some("sshd"));
         assert!(sight.listens(ip("198.51.100.11"), 22));
         assert!(sight.listens(ip("2001:db8::11"), 9100));

@@ -1,6 +1,6 @@
 //! What the events said, kept in order, with answers to what a report asks.
 
-use crate::event::{Event, Failure, Finding, Mode, Outcome, Remark, State, Summary};
+use crate::event::{Difference, Event, Failure, Finding, Mode, Outcome, Remark, State, Summary};
 
 /// A change that was made and confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +101,28 @@ impl Host {
     }
 }
 
+/// A server that was restarted, and what was seen after.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restart {
+    /// Its name.
+    pub host: String,
+    /// Milliseconds until it was back; `None` if it isn't.
+    pub ms: Option<u64>,
+    /// Containers that don't run again.
+    pub missing: Vec<String>,
+    /// How much was seen as before; `None` before the proof was taken again.
+    pub same: Option<usize>,
+    /// What was seen otherwise.
+    pub differences: Vec<Difference>,
+}
+
+impl Restart {
+    /// Whether all is as it was before.
+    pub fn is_as_before(&self) -> bool {
+        self.same.is_some() && self.missing.is_empty() && self.differences.is_empty()
+    }
+}
+
 /// The record of one run. Events of different hosts may come interleaved in any way: the
 /// record is the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -117,6 +139,9 @@ pub struct Ledger {
     pub remarks: Vec<(String, Remark)>,
     /// What was seen from outside.
     pub findings: Vec<Finding>,
+    /// Servers that were restarted, in order. What is found from the first of them on is held
+    /// against [`Self::findings`] and not added to them.
+    pub restarts: Vec<Restart>,
     /// The counts the run ended with; `None` while it runs, or if it broke off.
     pub summary: Option<Summary>,
 }
@@ -213,7 +238,33 @@ impl Ledger {
                 self.host(host);
                 self.remarks.push((host.clone(), remark.clone()));
             }
-            Event::Found(finding) => self.findings.push(finding.clone()),
+            Event::Found(finding) if self.restarts.is_empty() => {
+                self.findings.push(finding.clone());
+            }
+            Event::Found(_) => {}
+            Event::Measured(summary) => self.summary = Some(summary.clone()),
+            Event::Restarting { host, .. } => {
+                self.summary = None;
+                let host = self.host(host).name.clone();
+                self.restarts.push(Restart {
+                    host,
+                    ..Restart::default()
+                });
+            }
+            Event::Restarted { ms, missing, .. } => {
+                if let Some(restart) = self.restarts.last_mut() {
+                    restart.ms = Some(*ms);
+                    restart.missing.clone_from(missing);
+                }
+            }
+            Event::Compared {
+                same, differences, ..
+            } => {
+                if let Some(restart) = self.restarts.last_mut() {
+                    restart.same = Some(*same);
+                    restart.differences.clone_from(differences);
+                }
+            }
             Event::Finished(summary) => self.summary = Some(summary.clone()),
         }
     }

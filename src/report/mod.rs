@@ -5,7 +5,7 @@
 //! | `ledger` | keeps what the events said, and answers questions about it |
 //! | `page` | rows of text with a meaning for colours; nothing unsafe for a terminal gets in |
 //! | `words` | durations, counts and lists as words |
-//! | `plan`, `failure`, `matrix`, `proof`, `remarks`, `closing` | the ledger as pages |
+//! | `plan`, `failure`, `matrix`, `proof`, `audit`, `restart`, `remarks`, `closing` | the ledger as pages |
 //! | `story` | which page is due at which event |
 //! | `terminal`, `plain`, `json` | where it goes |
 //!
@@ -15,6 +15,7 @@ use std::io::Write;
 
 use crate::event::Event;
 
+mod audit;
 mod closing;
 mod failure;
 mod json;
@@ -25,6 +26,7 @@ mod plain;
 mod plan;
 mod proof;
 mod remarks;
+mod restart;
 mod story;
 mod terminal;
 #[cfg(test)]
@@ -32,7 +34,7 @@ mod tests;
 mod words;
 
 pub use json::Json;
-pub use ledger::{Change, Host, Ledger, Step};
+pub use ledger::{Change, Host, Ledger, Restart, Step};
 pub use plain::Plain;
 pub use terminal::Terminal;
 

@@ -33,7 +33,7 @@ pub(super) fn page(ledger: &Ledger) -> Page {
 }
 
 /// What isn't a port: certificate, redirect, timer.
-fn others(ledger: &Ledger) -> Page {
+pub(super) fn others(ledger: &Ledger) -> Page {
     let findings: Vec<&Finding> = sorted(ledger)
         .into_iter()
         .filter(|finding| port(finding).is_none())

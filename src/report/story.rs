@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::ledger::Ledger;
 use super::page::{Ink, Page, Row};
 use super::words::{count, duration};
-use super::{Verbosity, closing, failure, plan, proof, remarks};
+use super::{Verbosity, audit, closing, failure, plan, proof, remarks, restart};
 use crate::event::{Event, Failure, Mode, Outcome};
 
 /// Width of "unchanged", the longest word a line may begin with, and a gap.
@@ -27,6 +27,8 @@ pub(super) struct Story {
     /// How many remarks of a run have been told.
     remarked: usize,
     ended: bool,
+    /// The proof before restarts has been shown.
+    measured: bool,
     /// Seconds since 1970.
     now: fn() -> u64,
 }
@@ -53,6 +55,7 @@ impl Story {
             waits: BTreeMap::new(),
             remarked: 0,
             ended: false,
+            measured: false,
             now,
         }
     }
@@ -69,10 +72,24 @@ impl Story {
             Event::Started { .. } => {
                 self.announced = false;
                 self.ended = false;
+                self.measured = false;
                 self.previewed.clear();
                 self.waits.clear();
                 self.remarked = 0;
             }
+            Event::Measured(_) => {
+                self.measured = true;
+                page = proof::page(&self.ledger);
+            }
+            Event::Restarting { host, means } => page = restart::begun(&self.ledger, host, means),
+            Event::Restarted { host, ms, missing } => {
+                page = restart::back(&self.ledger, host, *ms, missing);
+            }
+            Event::Compared {
+                host,
+                same,
+                differences,
+            } => page = restart::compared(&self.ledger, host, *same, differences),
             Event::Finished(_) => page = self.end(),
             Event::Output { host, step, line } if self.verbosity.output => {
                 page.push(self.line(host, step).ink(Ink::Dim, format!("│ {line}")));
@@ -129,7 +146,15 @@ impl Story {
                 page = plan::page(ledger);
                 exit(&mut page);
             }
-            Some(Mode::Verify | Mode::Audit) => {
+            Some(Mode::Audit) => {
+                page.append(audit::page(ledger));
+                exit(&mut page);
+            }
+            Some(Mode::Verify) if self.measured => {
+                page.append(restart::conclusion(ledger));
+                exit(&mut page);
+            }
+            Some(Mode::Verify) => {
                 page.append(proof::page(ledger));
                 exit(&mut page);
             }

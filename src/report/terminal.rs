@@ -67,7 +67,7 @@ impl Terminal {
     /// Puts the moving line of a host to what the event says.
     fn show(&mut self, event: &Event) {
         match event {
-            Event::Started { .. } | Event::Finished(_) => self.clear(),
+            Event::Started { .. } | Event::Measured(_) | Event::Finished(_) => self.clear(),
             Event::Connecting {
                 host,
                 user,
@@ -107,6 +107,9 @@ impl Terminal {
                 let count = self.story.ledger().findings.len();
                 self.set(OUTSIDE, format!("{count} looked at"));
             }
+            Event::Restarting { host, .. } => self.set(host, "restarting".to_owned()),
+            Event::Restarted { host, .. } => self.set(host, "back; proving again".to_owned()),
+            Event::Compared { .. } => self.clear(),
             Event::Seen { .. }
             | Event::Remarked { .. }
             | Event::Changed { .. }

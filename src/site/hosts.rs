@@ -54,6 +54,7 @@ fn host(reader: &Reader<'_>, key: &Text, name: HostName, raw: &RawHost) -> Resul
             .as_ref()
             .map(|text| ssh::alias(reader, text))
             .transpose()?,
+        user: None,
         jump: jump::list(reader, raw.jump.as_ref())?,
         password: ssh::secret(reader, "password", raw.password.as_ref())?,
         sudo_password: ssh::secret(reader, "sudo_password", raw.sudo_password.as_ref())?,

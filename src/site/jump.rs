@@ -1,11 +1,11 @@
 //! Bastions on the way to a host: what `jump` may say, and that no way leads in a circle.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::ops::Range;
 
 use toml::Spanned;
 
+use super::destination::{Destination, NoDestination};
 use super::raw::{RawHosts, RawSsh, Text};
 use super::read::Reader;
 use super::{Host, HostName, Site, Ssh};
@@ -75,6 +75,45 @@ pub(super) fn list(
     Ok(Some(jumps))
 }
 
+/// Servers to look from: written like bastions, and none a host of this site, which looks anyway.
+pub(super) fn vantages(
+    reader: &Reader<'_>,
+    raw: Option<&Spanned<Words>>,
+    hosts: &BTreeMap<HostName, Host>,
+) -> Result<Vec<Jump>, Error> {
+    let vantages = list(reader, raw)?.unwrap_or_default();
+    for vantage in &vantages {
+        let Jump::Elsewhere { host, .. } = vantage else {
+            continue;
+        };
+        let own = |known: &&Host| {
+            let known_as = known.public().into_iter().chain(known.private);
+            known.name.as_str() == host || known_as.into_iter().any(|a| a.to_string() == *host)
+        };
+        let span = raw.map_or(0..0, Spanned::span);
+        if let Some(own) = hosts.values().find(own) {
+            return Err(reader.wrong(
+                span,
+                format!(
+                    "{host:?} is {} of this site, which is looked from anyway",
+                    own.name
+                ),
+                "leave it out, or write a server that isn't part of the site",
+            ));
+        }
+        let names =
+            |other: &&Jump| matches!(other, Jump::Elsewhere { host: name, .. } if name == host);
+        if host == "here" || vantages.iter().filter(names).count() > 1 {
+            return Err(reader.wrong(
+                span,
+                format!("{host:?} is taken: every vantage has a name of its own"),
+                "leave it out, or give the server another name in ~/.ssh/config",
+            ));
+        }
+    }
+    Ok(vantages)
+}
+
 fn one(reader: &Reader<'_>, text: &Text, written: &str) -> Result<Jump, Error> {
     let wrong = |instead: &str| {
         reader.wrong(
@@ -83,48 +122,16 @@ fn one(reader: &Reader<'_>, text: &Text, written: &str) -> Result<Jump, Error> {
             instead.to_owned(),
         )
     };
-    let usual = "write a host of this site, or [USER@]HOST[:PORT] as `ssh -J` takes it";
     if written == "none" {
         return Err(wrong("write [] for no bastion"));
     }
-    let rest = written.strip_prefix("ssh://").unwrap_or(written);
-    let (user, rest) = match rest.rsplit_once('@') {
-        Some((user, rest)) => (Some(user), rest),
-        None => (None, rest),
-    };
-    let (host, port) = if rest.parse::<IpAddr>().is_ok() {
-        (rest, None)
-    } else if let Some((host, port)) = rest.strip_prefix('[').and_then(|r| r.split_once(']')) {
-        (
-            host,
-            (!port.is_empty()).then(|| port.strip_prefix(':').unwrap_or("")),
-        )
-    } else {
-        match rest.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (rest, None),
+    let Destination { user, host, port } = Destination::new(written).map_err(|e| match e {
+        NoDestination::Port => wrong("write its port as a number from 1 to 65535"),
+        NoDestination::Grammar => {
+            wrong("write a host of this site, or [USER@]HOST[:PORT] as `ssh -J` takes it")
         }
-    };
-    let port = match port.map(str::parse::<u16>) {
-        None => None,
-        Some(Ok(port)) if port > 0 => Some(port),
-        Some(_) => return Err(wrong("write its port as a number from 1 to 65535")),
-    };
-    let plain = |word: &str, more: &str| {
-        !word.is_empty()
-            && !word.starts_with('-')
-            && word
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || more.contains(c))
-    };
-    if !plain(host, "._-:%") || !user.is_none_or(|user| plain(user, "._-@+\\")) {
-        return Err(wrong(usual));
-    }
-    Ok(Jump::Elsewhere {
-        user: user.map(str::to_owned),
-        host: host.to_owned(),
-        port,
-    })
+    })?;
+    Ok(Jump::Elsewhere { user, host, port })
 }
 
 /// Tells the site's own hosts from others among the bastions, and refuses a circle.

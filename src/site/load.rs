@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::raw::{EXAMPLES, RawSite, Text};
 use super::read::{Lookup, Reader};
-use super::{Domain, Site, SiteName, app, hosts, jump, options, ssh};
+use super::{Domain, Site, SiteName, Verify, app, hosts, jump, options, ssh};
 use crate::input::{Document, Error};
 
 /// Reads a site.toml, with everything it names: the key, the env file, the CA, the
@@ -61,6 +61,7 @@ fn resolve(mut document: Document, file: &Path, env: Lookup<'_>) -> Result<Site,
     jump::check(&reader, &raw.ssh, &raw.hosts, &mut ssh, &mut hosts)?;
     hosts::check_ports(&reader, &raw.hosts, &hosts, &raw.app, &app)?;
     let docker = options::docker(&reader, &raw.docker)?;
+    let from = jump::vantages(&reader, raw.verify.from.as_ref(), &hosts)?;
     hosts::check_pool(&reader, &raw.hosts, &hosts, &docker)?;
     Ok(Site {
         name: reader.name(&raw.name, SiteName::new)?,
@@ -76,6 +77,7 @@ fn resolve(mut document: Document, file: &Path, env: Lookup<'_>) -> Result<Site,
         proxy: options::proxy(&reader, &raw.proxy)?,
         tls: options::tls(&reader, &raw.tls)?,
         dns: options::dns(&reader, &raw.dns)?,
+        verify: Verify { from },
         file,
         warnings,
     })

@@ -3,7 +3,8 @@
 //! The rooms: `load` reads a file, `raw` is its shape, `read` what every part is resolved
 //! with; `ssh`, `jump`, `hosts`, `app` and `options` resolve one part each; `public_key`,
 //! `env_file`, `context` and `git` read what a site names; `name` and `network` are values
-//! with a grammar; `starter` is what `provision init` writes, `pin` what `provision trust`
+//! with a grammar; `destination` is a server as ssh takes it, `bare` a site of nothing but such;
+//! `starter` is what `provision init` writes, `pin` what `provision trust`
 //! adds.
 //!
 //! [`Site`] is what the rest of the program sees: every value checked, every path
@@ -11,7 +12,9 @@
 //! becomes one error with line and column, is the business of this room alone.
 
 mod app;
+mod bare;
 mod context;
+mod destination;
 mod env_file;
 mod git;
 mod hosts;
@@ -28,7 +31,9 @@ mod ssh;
 mod starter;
 
 pub use crate::input::Error;
+pub use bare::named_twice;
 pub use context::{ContextFile, ContextKind, context_files};
+pub use destination::{Destination, NoDestination};
 pub use git::{GitError, git_archive, resolve_git};
 pub use jump::Jump;
 pub use load::{load, parse};
@@ -71,6 +76,8 @@ pub struct Site {
     pub tls: Tls,
     /// How names are looked up from the operator's machine.
     pub dns: Dns,
+    /// What the proof does beyond the usual.
+    pub verify: Verify,
     /// The site.toml it came from.
     pub file: PathBuf,
     /// What is not wrong, but should be known: a sentence each.
@@ -102,6 +109,9 @@ pub struct Host {
     pub port: Option<u16>,
     /// The name by which ssh_config knows it, if not its address.
     pub ssh: Option<String>,
+    /// Whom to log in as, and nobody else. `None`: the sudo user of `[ssh]`, and on first contact
+    /// the bootstrap user.
+    pub user: Option<String>,
     /// The bastions on the way to it, instead of those of `[ssh]`; empty for a direct way.
     pub jump: Option<Vec<Jump>>,
     /// The password to log in with, instead of that of `[ssh]`.
@@ -276,6 +286,13 @@ pub struct Dns {
     pub resolver: Option<std::net::SocketAddr>,
     /// Look the domains up at all, before anything is changed.
     pub check: bool,
+}
+
+/// What the proof does beyond the usual.
+#[derive(Clone, Debug, Default)]
+pub struct Verify {
+    /// Further servers that the site is looked at from, none of them its own.
+    pub from: Vec<Jump>,
 }
 
 impl Site {

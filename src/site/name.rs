@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use super::destination::Destination;
+
 /// Why a value was refused, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
@@ -56,7 +58,8 @@ name!(
     /// It becomes directory, unit, container and Compose project names.
     SiteName, label);
 name!(
-    /// A host's name in site.toml; the same grammar as a site's.
+    /// A host's name in site.toml; the same grammar as a site's. A host that no site.toml names
+    /// goes by its destination.
     HostName, label);
 name!(
     /// A login name as `useradd` takes it: letters, digits, `_` and `-`, at most 32.
@@ -79,6 +82,12 @@ name!(
 name!(
     /// An image reference (`nginx:1.28`, `registry.example:5000/team/app@sha256:…`).
     ImageRef, image_ref);
+
+impl From<&Destination> for HostName {
+    fn from(destination: &Destination) -> Self {
+        Self(destination.to_string())
+    }
+}
 
 fn label(value: &str) -> Result<(), InvalidName> {
     let ok = value.len() <= 32

@@ -62,6 +62,8 @@ pub(super) struct RawSite {
     pub tls: RawTls,
     #[serde(default)]
     pub dns: RawDns,
+    #[serde(default)]
+    pub verify: RawVerify,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -206,4 +208,10 @@ pub(super) struct RawTls {
 pub(super) struct RawDns {
     pub resolver: Option<Text>,
     pub check: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct RawVerify {
+    pub from: Option<Spanned<Words>>,
 }

@@ -11,7 +11,7 @@ use crate::resource::file::{Directory, File};
 use crate::resource::task::Task;
 use crate::resource::{Content, Op, sha256};
 use crate::shell::{Cmd, Secret};
-use crate::site::Role;
+use crate::site::{Host, Role, Site};
 
 pub(super) const STEP: Step = Step {
     name: "app",
@@ -77,16 +77,20 @@ fn health(cx: &Cx<'_>) -> String {
     )
 }
 
-/// The host's side of the published port: the private address, where every proxy comes in by
+/// The address that alone the app is published on: the private one, where every proxy comes in by
 /// it.
+pub(super) fn private_only(site: &Site, host: &Host) -> Option<IpAddr> {
+    host.private.filter(|private| {
+        let mut proxies = site.with_role(Role::Proxy);
+        proxies.all(|proxy| host.inner_from(proxy) == *private)
+    })
+}
+
+/// The host's side of the published port.
 fn ports(cx: &Cx<'_>) -> Vec<String> {
     let app = &cx.site.app;
     let port = format!("{}:{}", app.publish, app.port);
-    let only_private = |private: &IpAddr| {
-        let mut proxies = cx.site.with_role(Role::Proxy);
-        proxies.all(|proxy| cx.host.inner_from(proxy) == *private)
-    };
-    vec![match cx.host.private.filter(only_private) {
+    vec![match private_only(cx.site, cx.host) {
         Some(IpAddr::V6(private)) => format!("[{private}]:{port}"),
         Some(private) => format!("{private}:{port}"),
         None => port,

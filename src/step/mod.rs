@@ -11,6 +11,7 @@ pub mod escape;
 mod firewall;
 mod image;
 mod lint;
+mod matrix;
 pub mod own;
 mod preflight;
 mod proxy;
@@ -22,7 +23,8 @@ use crate::site::{Host, Role, Site};
 
 pub use crate::proof::Check;
 pub use lint::closely;
-pub use verify::{HERE, checks};
+pub use matrix::{Vantage, cells};
+pub use verify::{HERE, checks, fronts};
 
 /// What a step may look at when it says what it needs.
 #[derive(Clone, Copy, Debug)]

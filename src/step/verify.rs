@@ -1,7 +1,9 @@
 //! `verify`: what must be proven of the site, from outside.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::matrix::{Vantage, cells};
 use super::{Cx, Error, Resources, Step};
 use crate::proof::{Check, Claim};
 use crate::resource::sha256;
@@ -11,8 +13,9 @@ use crate::site::{Role, Site};
 pub(super) const STEP: Step = Step {
     name: "verify",
     summary: "The proof: who reaches what, over which address, and what the site answers",
-    reads: "connections from here, from the proxy and from the sibling app servers; the page, the \
-            redirect, the certificate, the renewal timer",
+    reads: "connections from here, from inside the proxy's container, from all other hosts and from \
+            the servers of [verify]; what listens, what Docker publishes, what the deny rules have \
+            dropped; the page, the redirect, the certificate, the renewal timer",
     changes: "leaves a receipt of the proof in /var/lib/provision/SITE",
     guarded: false,
     resources,
@@ -21,58 +24,24 @@ pub(super) const STEP: Step = Step {
 /// The vantage of the operator's machine.
 pub const HERE: &str = "here";
 
-/// What must be proven of a site.
+/// What must be proven of a site, as far as that is known before any host was looked at.
 pub fn checks(site: &Site) -> Vec<Check> {
+    let here = Vantage {
+        name: HERE.to_owned(),
+        addresses: Vec::new(),
+    };
+    let mut checks = cells(site, &BTreeMap::new(), &[here]);
+    checks.extend(fronts(site));
+    checks
+}
+
+/// What every proxy must show to the world.
+pub fn fronts(site: &Site) -> Vec<Check> {
     let mut checks = Vec::new();
-    for host in site.hosts.values() {
-        // Behind a bastion, SSH need not answer to the world.
-        if !site.way(host).is_empty() {
-            continue;
-        }
-        let claim = Claim::Open(host.port());
-        checks.push(check(host.name.as_str(), HERE, Some(host.address), claim));
-    }
-    for app in site.with_role(Role::App) {
-        let name = app.name.as_str();
-        let blocked = || Claim::Blocked(site.app.publish);
-        for public in app.public() {
-            // The world has no way to an address of a private network.
-            if site.way(app).is_empty() || !is_private(public) {
-                checks.push(check(name, HERE, Some(public), blocked()));
-            }
-        }
-        for proxy in site.with_role(Role::Proxy) {
-            let page = Claim::Page {
-                path: site.app.health.to_string(),
-                status: 200,
-            };
-            checks.push(check(
-                name,
-                proxy.name.as_str(),
-                Some(app.inner_from(proxy)),
-                page,
-            ));
-        }
-        for sibling in site
-            .with_role(Role::App)
-            .filter(|other| other.name != app.name)
-        {
-            let address = app.inner_from(sibling);
-            checks.push(check(name, sibling.name.as_str(), Some(address), blocked()));
-        }
-    }
     for proxy in site.with_role(Role::Proxy) {
         front(site, proxy, &mut checks);
     }
     checks
-}
-
-/// An address that only a private network knows (RFC 1918, RFC 4193).
-fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_private(),
-        IpAddr::V6(address) => address.is_unique_local(),
-    }
 }
 
 /// What the proxy must show to the world.
@@ -107,7 +76,8 @@ fn front(site: &Site, proxy: &crate::site::Host, checks: &mut Vec<Check>) {
     checks.push(check(name, name, None, Claim::Timer));
 }
 
-fn check(host: &str, from: &str, address: Option<IpAddr>, claim: Claim) -> Check {
+/// One thing to look at.
+pub(super) fn check(host: &str, from: &str, address: Option<IpAddr>, claim: Claim) -> Check {
     Check {
         host: host.to_owned(),
         from: from.to_owned(),

@@ -20,5 +20,5 @@ pub use certificate::Certificate;
 pub use dns::{LookupError, lookup};
 pub use error::Error;
 pub use http::{Answer, Get, Scheme};
-pub use tcp::{Reach, Touch, tcp};
+pub use tcp::{Reach, Touch, source, tcp};
 pub use tls::{Handshake, Trust, TrustError, handshake};

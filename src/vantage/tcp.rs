@@ -1,10 +1,10 @@
 //! Whether a port takes a connection.
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 /// What came back when a connection was attempted.
@@ -51,6 +51,18 @@ pub async fn tcp(address: SocketAddr, limit: Duration) -> Touch {
     }
 }
 
+/// The address that this machine sends from to another one, by its routes; `None` if there is no
+/// way there. No packet is sent for it.
+pub async fn source(to: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr = match to {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind(SocketAddr::new(any, 0)).await.ok()?;
+    socket.connect(to).await.ok()?;
+    socket.local_addr().ok().map(|local| local.ip())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +104,12 @@ mod tests {
         let touch = tcp(address, limit).await;
         assert_eq!(touch.reach, Reach::TimedOut);
         assert!(touch.elapsed >= limit);
+    }
+
+    #[tokio::test]
+    async fn the_way_to_this_machine_begins_on_it() {
+        let to = "127.0.0.1:9".parse().unwrap();
+        assert_eq!(source(to).await, Some("127.0.0.1".parse().unwrap()));
     }
 
     #[tokio::test]

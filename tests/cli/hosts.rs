@@ -116,3 +116,24 @@ async fn trust_pins_the_key_that_the_host_shows_and_then_it_is_known() {
         said.stdout
     );
 }
+
+#[test]
+fn an_audit_names_every_server_that_it_can_not_reach() {
+    let home = Home::new(SITE);
+    let said = home.call(&["audit", "root@127.0.0.1:1", "127.0.0.1:2"]);
+    assert_eq!(
+        (said.code, said.stderr.as_str()),
+        (3, ""),
+        "{}",
+        said.stdout
+    );
+    for name in ["127.0.0.1:1  ✗ connect: ", "127.0.0.1:2  ✗ connect: "] {
+        assert!(said.stdout.contains(name), "{}", said.stdout);
+    }
+    assert!(
+        said.stdout.contains("2 servers not looked at"),
+        "{}",
+        said.stdout
+    );
+    assert!(!said.stdout.contains("nothing exposed"), "{}", said.stdout);
+}

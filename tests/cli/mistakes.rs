@@ -204,3 +204,48 @@ fn a_proof_that_would_look_at_nothing_is_refused() {
         );
     }
 }
+
+#[test]
+fn an_audit_needs_servers_that_can_be_meant() {
+    let home = Home::new(SITE);
+    for (arguments, expected) in [
+        (&["audit"][..], "<SERVER>"),
+        (
+            &["audit", "app1", "--site", "site.toml"],
+            "cannot be used with",
+        ),
+        (
+            &["audit", "--", "-oProxyCommand=x"],
+            "is not of the form [USER@]HOST[:PORT]",
+        ),
+        (
+            &["audit", "app1:0"],
+            "\"app1:0\" can't be looked at: its port is no number",
+        ),
+        (
+            &["audit", "root@app1", "app1"],
+            "\"app1\" can't be looked at: it is named twice",
+        ),
+        (&["audit", "--site", "none.toml"], "can't read none.toml"),
+    ] {
+        let said = refused(&home, arguments);
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn no_server_is_restarted_without_a_yes() {
+    let home = Home::new(SITE);
+    for verb in [
+        &["verify", "--reboot"][..],
+        &["verify", "--reboot", "--json"],
+    ] {
+        assert_eq!(
+            refused(&home, verb),
+            "there is no terminal to ask on: add --yes to go on without a question\n"
+        );
+    }
+    assert!(refused(&home, &["verify", "--yes"]).contains("--reboot"));
+    let said = refused(&home, &["verify", "--reboot", "--yes", "--host", "two"]);
+    assert_eq!(said, "there is no host \"two\" in site.toml; it has one\n");
+}

@@ -52,7 +52,7 @@ fn served(by: &str) -> Look {
 fn full() -> Control {
     Control {
         listens: Some(true),
-        proxy: Some(answer(200)),
+        witness: Some(Witness::Proxy(answer(200))),
         alive: None,
         denied: None,
     }
@@ -62,7 +62,14 @@ fn full() -> Control {
 fn silence_counts_as_blocked_only_beside_its_whole_control() {
     let no_route = || Reach::Unreachable("no route".to_owned());
     let listens = |listens| Control { listens, ..full() };
-    let proxy = |proxy| Control { proxy, ..full() };
+    let proxy = |look: Option<Look>| Control {
+        witness: look.map(Witness::Proxy),
+        ..full()
+    };
+    let own = |reach| Control {
+        witness: Some(Witness::Own(reach)),
+        ..full()
+    };
     let alive = |alive| Control { alive, ..full() };
     let denied = |denied| Control { denied, ..full() };
     let table = [
@@ -77,6 +84,9 @@ fn silence_counts_as_blocked_only_beside_its_whole_control() {
         (Reach::TimedOut, proxy(None), Inconclusive),
         // That gunicorn answers 400 to the proxy is an answer through the port all the same.
         (Reach::TimedOut, proxy(Some(answer(400))), Proven),
+        (Reach::TimedOut, own(Reach::Open), Proven),
+        (Reach::TimedOut, own(Reach::Refused), Inconclusive),
+        (Reach::TimedOut, own(Reach::TimedOut), Inconclusive),
         (Reach::TimedOut, alive(Some(true)), Proven),
         (Reach::TimedOut, alive(Some(false)), Inconclusive),
         (Reach::TimedOut, denied(Some(3)), Proven),
@@ -123,7 +133,7 @@ fn a_finding_says_what_was_expected_what_was_seen_and_why_that_is_believed() {
     assert_eq!(
         found.evidence,
         "time-out, but whether the port listens is not known; \
-         whether the proxy gets an answer is not known"
+         whether anybody gets an answer is not known"
     );
 }
 
@@ -133,8 +143,15 @@ fn a_dead_host_is_not_a_closed_port() {
         alive,
         ..Control::default()
     };
+    let nothing = |alive| Control {
+        alive,
+        listens: Some(false),
+        ..Control::default()
+    };
     for (reach, alive, expected) in [
         (Reach::Refused, alive(None), Proven),
+        (Reach::TimedOut, nothing(None), Proven),
+        (Reach::TimedOut, nothing(Some(false)), Inconclusive),
         (Reach::TimedOut, alive(Some(true)), Proven),
         (Reach::TimedOut, alive(Some(false)), Inconclusive),
         (Reach::TimedOut, alive(None), Inconclusive),
@@ -169,6 +186,47 @@ fn an_open_port_takes_connections() {
             "{evidence:?}"
         );
     }
+}
+
+#[test]
+fn a_port_that_may_be_open_or_not_is_told_and_never_fails() {
+    for (reach, seen) in [
+        (Reach::Open, "open"),
+        (Reach::Refused, "closed"),
+        (Reach::TimedOut, "blocked"),
+        (Reach::Unreachable("x".to_owned()), "not reached"),
+    ] {
+        let found = finding(Claim::Either(80), &touch(reach, &Control::default()));
+        assert_eq!((found.seen.as_str(), found.verdict), (seen, Proven));
+    }
+}
+
+#[test]
+fn a_proxy_that_is_dropped_is_told_where_its_address_is_named() {
+    let claim = || Claim::Page {
+        path: "/polls/".to_owned(),
+        status: 200,
+    };
+    let source = "198.51.100.13".parse().ok();
+    let served = |look, denied| Evidence::Served {
+        look,
+        source,
+        denied,
+    };
+    let found = finding(claim(), &served(answer(200), None));
+    assert_eq!(found.verdict, Proven);
+    assert_eq!(found.evidence, "it comes from 198.51.100.13");
+    let found = finding(claim(), &served(Look::TimedOut, Some(2)));
+    assert_eq!(found.verdict, Failed);
+    for word in ["198.51.100.13", "moved by 2", "firewall.proxy_addresses"] {
+        assert!(found.evidence.contains(word), "{}", found.evidence);
+    }
+    let found = finding(claim(), &served(Look::TimedOut, Some(0)));
+    assert!(
+        !found.evidence.contains("proxy_addresses"),
+        "{}",
+        found.evidence
+    );
 }
 
 #[test]

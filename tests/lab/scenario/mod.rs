@@ -1,5 +1,6 @@
 //! What is shown, in order. Each can be asked for alone.
 
+mod audit;
 mod become_root;
 mod bookworm;
 mod converged;
@@ -13,6 +14,7 @@ mod held;
 mod killed;
 mod lints;
 mod options;
+mod over_time;
 mod power;
 mod refusals;
 mod rules;
@@ -111,6 +113,22 @@ pub const ALL: &[Scenario] = &[
     (
         "power_after_a_power_cut_the_site_comes_back_by_itself_and_closed",
         power::cut,
+    ),
+    (
+        "over_time_reloads_restarts_and_power_cuts_leave_the_matrix_as_it_is",
+        over_time::unchanged,
+    ),
+    (
+        "over_time_every_server_is_restarted_and_the_matrix_is_the_same",
+        over_time::restarted,
+    ),
+    (
+        "audit_of_a_proven_site_finds_nothing_exposed_and_changes_nothing",
+        audit::nothing_exposed,
+    ),
+    (
+        "audit_finds_what_docker_publishes_past_ufw",
+        audit::the_classic_hole,
     ),
     (
         "values_arrive_in_the_container_byte_for_byte",

@@ -1,0 +1,226 @@
+//! What makes a vantage or a silence doubtful: this machine may be one that the hosts trust, and
+//! something in front of a host may drop packets before its own rules do.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::Scene;
+use super::silence::Kind;
+use crate::event::{Level, Remark};
+use crate::proof::Sight;
+use crate::site::{Host, Role, Site};
+use crate::ssh::Via;
+
+/// Silence of one kind on one host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub host: String,
+    pub kind: Kind,
+    /// Connections that got no answer.
+    pub silent: u64,
+    /// Packets that the deny rules of this kind have dropped meanwhile; `None` where there is no
+    /// such rule.
+    pub moved: Option<u64>,
+    /// Whether the host could be asked for its counters.
+    pub known: bool,
+    /// The ports among them that listen.
+    pub listening: BTreeSet<u16>,
+    /// The ports among those that must be open.
+    pub wanted: BTreeSet<u16>,
+}
+
+impl Tally {
+    /// Whether each connection had at least a packet counted.
+    pub(super) fn settled(&self) -> bool {
+        self.moved.is_some_and(|moved| moved >= self.silent)
+    }
+}
+
+/// Why a host trusts this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Trusted {
+    peer: IpAddr,
+    why: String,
+}
+
+impl Trusted {
+    /// For the evidence of what is seen from here.
+    pub(super) fn words(&self) -> String {
+        format!("no stranger's view: {} {}", self.peer, self.why)
+    }
+}
+
+/// The hosts that trust this machine's address, as they see it, and why.
+pub(super) fn trusted(scene: &Scene<'_>) -> BTreeMap<String, Trusted> {
+    let site = &scene.settings.site;
+    let mut all = BTreeMap::new();
+    for (name, remote) in scene.remotes {
+        let Some(Ok(sight)) = scene.sights.get(name) else {
+            continue;
+        };
+        // Behind a bastion it is the bastion's address.
+        let direct = remote.session.target().via == Via::Direct;
+        let host = site.hosts.values().find(|host| host.name.as_str() == name);
+        if let Some(peer) = sight.peer.filter(|_| direct)
+            && let Some(why) = reason(peer, site, host, sight)
+        {
+            all.insert(name.clone(), Trusted { peer, why });
+        }
+    }
+    all
+}
+
+fn reason(peer: IpAddr, site: &Site, host: Option<&Host>, sight: &Sight) -> Option<String> {
+    let has = |role| host.is_some_and(|host| host.roles.contains(&role));
+    for allow in &site.firewall.allow {
+        if host.is_none() || allow.on.is_some_and(|role| !has(role)) {
+            continue;
+        }
+        let alone = |source: &String| source.parse::<IpAddr>().ok().map(IpNet::from);
+        let contains = |source: &&String| {
+            let net = source.parse::<IpNet>().ok().or_else(|| alone(source));
+            net.is_some_and(|net| net.contains(&peer))
+        };
+        if let Some(source) = allow.from.iter().find(contains) {
+            return Some(format!("lies in {source}, which firewall.allow lets in"));
+        }
+    }
+    let proxies = site.with_role(Role::Proxy);
+    let mut own = proxies.flat_map(|proxy| proxy.public().into_iter().chain(proxy.private));
+    if has(Role::App)
+        && (own.any(|own| own == peer) || site.firewall.proxy_addresses.contains(&peer))
+    {
+        return Some("is the proxy's address".to_owned());
+    }
+    let private = |net: &&IpNet| match net.addr() {
+        IpAddr::V4(address) => address.is_private(),
+        IpAddr::V6(address) => address.is_unique_local(),
+    };
+    let mut nets = sight.outer().filter(private);
+    if let Some(net) = nets.find(|net| net.contains(&peer)) {
+        return Some(format!(
+            "lies in {}, the host's private network",
+            net.trunc()
+        ));
+    }
+    let mut rules = sight.trusts.iter();
+    let rule = rules.find(|(net, _)| net.contains(&peer));
+    rule.map(|(net, chain)| format!("lies in {net}, which a rule in {chain} lets in"))
+}
+
+/// That this machine is no stranger to a host.
+pub(super) fn of_vantage(trusted: &BTreeMap<String, Trusted>) -> Vec<(String, Remark)> {
+    let remark = |trusted: &Trusted| Remark {
+        level: Level::Warning,
+        rule: "trusted-vantage".to_owned(),
+        what: format!("this machine's address {} {}", trusted.peer, trusted.why),
+        why: "what is open or blocked from here is not what a stranger sees".to_owned(),
+        mend: "look from a server elsewhere too: from = [\"user@host\"] in [verify]".to_owned(),
+    };
+    let all = trusted.iter();
+    all.map(|(host, trusted)| (host.clone(), remark(trusted)))
+        .collect()
+}
+
+/// That packets vanish without any of the host's own rules having counted them.
+pub(super) fn of_silence(tallies: &[Tally]) -> Vec<(String, Remark)> {
+    let mut all: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for tally in tallies.iter().filter(|tally| tally.known) {
+        let family = match tally.kind {
+            Kind::Docker4 | Kind::Input4 => "IPv4",
+            Kind::Six => "IPv6",
+        };
+        let ports = |ports: &BTreeSet<u16>| {
+            let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
+            ports.join(", ")
+        };
+        let what = match tally.moved {
+            Some(0) => format!(
+                "{} connections over {family} got no answer, and no deny rule has counted them",
+                tally.silent
+            ),
+            Some(moved) if moved < tally.silent && !tally.wanted.is_empty() => format!(
+                "{}/tcp listens and is let in, and gets no answer over {family}",
+                ports(&tally.wanted)
+            ),
+            None if !tally.listening.is_empty() => format!(
+                "{}/tcp listens, gets no answer over {family}, and no deny rule is known that \
+                 could drop it",
+                ports(&tally.listening)
+            ),
+            _ => continue,
+        };
+        all.entry(&tally.host).or_default().insert(what);
+    }
+    let remark = |what: String| Remark {
+        level: Level::Warning,
+        rule: "provider-firewall".to_owned(),
+        what,
+        why: "something in front of the host drops packets before its own rules see them: what is \
+              blocked may be so by that alone, and is open when that is changed"
+            .to_owned(),
+        mend: "look at the provider's firewall: it must let in what the site serves, and can't \
+               stand in for the host's own rules"
+            .to_owned(),
+    };
+    all.into_iter()
+        .flat_map(|(host, whats)| {
+            let host = host.to_owned();
+            whats
+                .into_iter()
+                .map(move |what| (host.clone(), remark(what)))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(silent: u64, moved: Option<u64>, ports: &[u16], wanted: bool) -> Tally {
+        let listening: BTreeSet<u16> = ports.iter().copied().collect();
+        Tally {
+            host: "app1".to_owned(),
+            kind: Kind::Docker4,
+            silent,
+            moved,
+            known: true,
+            wanted: if wanted {
+                listening.clone()
+            } else {
+                BTreeSet::new()
+            },
+            listening,
+        }
+    }
+
+    #[test]
+    fn silence_that_no_rule_has_counted_is_somebody_else_s() {
+        let remarked = |tally: Tally| {
+            let remarks = of_silence(&[tally]);
+            remarks.into_iter().map(|(_, remark)| remark.what).next()
+        };
+        assert!(remarked(tally(3, Some(0), &[80], false)).is_some());
+        assert!(remarked(tally(3, Some(6), &[80], false)).is_none());
+        // Others send packets too: one that was counted may have been theirs.
+        assert!(remarked(tally(3, Some(1), &[80], false)).is_none());
+        let open = remarked(tally(3, Some(1), &[22], true)).unwrap();
+        assert!(open.starts_with("22/tcp listens and is let in"), "{open}");
+        assert!(remarked(tally(1, None, &[80], false)).is_some());
+        assert!(remarked(tally(1, None, &[], false)).is_none());
+        let asked = Tally {
+            known: false,
+            ..tally(1, None, &[80], false)
+        };
+        assert!(remarked(asked).is_none());
+    }
+
+    #[test]
+    fn each_silent_connection_needs_a_packet_of_its_own_that_was_counted() {
+        assert!(tally(3, Some(3), &[], false).settled());
+        assert!(!tally(3, Some(2), &[], false).settled());
+        assert!(!tally(3, None, &[], false).settled());
+    }
+}

@@ -1,0 +1,2 @@
+# Restarts this host as its administrator would.
+systemctl reboot

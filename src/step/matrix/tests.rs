@@ -1,0 +1,1 @@
+//! Which claims follow from a site and from what its hosts say.
