@@ -1,6 +1,9 @@
 //! The proof: the matrix, what else was looked at, and what follows from it.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+
+use unicode_width::UnicodeWidthStr;
 
 use super::failure;
 use super::ledger::Ledger;
@@ -37,7 +40,7 @@ fn others(ledger: &Ledger) -> Page {
     let widest = |text: fn(&Finding) -> &str| {
         findings
             .iter()
-            .map(|finding| text(finding).chars().count())
+            .map(|finding| text(finding).width())
             .max()
             .unwrap_or(0)
     };
@@ -128,10 +131,12 @@ fn conclusion(ledger: &Ledger) -> Page {
     if reasons.is_empty() {
         let row = Row::new().ink(Ink::Good, "proven").plain(": ");
         page.push(row.plain(claim(&findings)).plain(time));
+        page.append(view(ledger));
         return page;
     }
     let row = Row::new().ink(Ink::Bad, "NOT proven");
     page.push(row.plain(format!(": {}", reasons.join(", "))).plain(time));
+    page.append(view(ledger));
     for finding in of(Verdict::Failed).chain(of(Verdict::Inconclusive)) {
         let mut body = Page::new();
         let place = format!("{} {} from {}", finding.host, finding.subject, finding.from);
@@ -146,6 +151,28 @@ fn conclusion(ledger: &Ledger) -> Page {
             body.push(Row::new().to(2).plain(&finding.evidence));
         }
         page.append(body.indented(2));
+    }
+    page
+}
+
+/// Whose view it was not, where hosts trust this machine.
+fn view(ledger: &Ledger) -> Page {
+    let trusting: BTreeSet<&str> = ledger
+        .remarks
+        .iter()
+        .filter(|(_, remark)| remark.rule == "trusted-vantage")
+        .map(|(host, _)| host.as_str())
+        .collect();
+    let mut page = Page::new();
+    if !trusting.is_empty() {
+        let hosts: Vec<&str> = trusting.into_iter().collect();
+        let verb = if hosts.len() == 1 { "trusts" } else { "trust" };
+        let what = format!("{} {verb} this machine's address", list(&hosts));
+        page.push(
+            Row::new()
+                .ink(Ink::Change, "! ")
+                .plain(format!("from here is no stranger's view: {what}")),
+        );
     }
     page
 }
@@ -173,7 +200,7 @@ fn claim(findings: &[&Finding]) -> String {
                 .copied()
                 .filter(|f| f.host == host && f.subject == subject)
         };
-        if !of_row().any(|finding| port(finding).is_some() && is_closed(finding)) {
+        if !of_row().any(|finding| port(finding).is_some() && finding.expected == "blocked") {
             continue;
         }
         let mut who: Vec<&str> = of_row()

@@ -19,8 +19,8 @@ use crate::ssh::{Done, Input};
 use crate::step::HERE;
 
 /// How long silence is listened to where the counters may settle it: Linux sends SYNs at once
-/// and after 1 s.
-const FIRST: Duration = Duration::from_millis(1_300);
+/// and after 1 s, and a firewall counts both.
+const FIRST: Duration = Duration::from_millis(1_100);
 /// How long where they don't: a third SYN goes after 3 s.
 const LONG: Duration = Duration::from_secs(4);
 /// How long a command that tries connections may take.
@@ -249,7 +249,9 @@ impl<'a> Cells<'a> {
             if nothing && matches!(line.check.claim, Claim::Closed(_)) {
                 continue;
             }
-            if settled(&tallies, line, self.kind(line)) {
+            // Where there must be an answer, a lost packet is given more time to come again.
+            let wanted = matches!(line.check.claim, Claim::Open(_) | Claim::Page { .. });
+            if !wanted && settled(&tallies, line, self.kind(line)) {
                 continue;
             }
             let tries = open.entry(line.eye.clone()).or_default();
