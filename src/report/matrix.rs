@@ -81,22 +81,21 @@ impl<'a> Line<'a> {
         self.findings.iter().all(void)
     }
 
-    /// "443, 5432, 6379/tcp".
-    fn subject(&self) -> String {
-        let (last, before) = match self.subjects.split_last() {
-            Some((last, before)) => (*last, before),
-            None => return String::new(),
-        };
-        let number = |subject: &&str| subject.split('/').next().unwrap_or_default().to_owned();
-        let mut all: Vec<String> = before.iter().map(number).collect();
-        all.push(last.to_owned());
-        all.join(", ")
-    }
-
     fn cell(&self, vantages: &[&str]) -> Vec<&'a Finding> {
         let of = |f: &&Finding| vantages.contains(&f.from.as_str());
         self.findings.iter().copied().filter(of).collect()
     }
+}
+
+/// "443, 5432, 6379/tcp".
+pub(super) fn ports(subjects: &[&str]) -> String {
+    let Some((last, before)) = subjects.split_last() else {
+        return String::new();
+    };
+    let number = |subject: &&str| subject.split('/').next().unwrap_or_default().to_owned();
+    let mut all: Vec<String> = before.iter().map(number).collect();
+    all.push((*last).to_owned());
+    all.join(", ")
 }
 
 /// The lines: one a port, and one a host for all ports with nothing behind them.
@@ -200,7 +199,7 @@ pub(super) fn page(ledger: &Ledger) -> Page {
             Row::new().ink(Ink::Strong, line.host)
         };
         above = line.host;
-        let mut row = vec![name, Row::new().plain(line.subject())];
+        let mut row = vec![name, Row::new().plain(ports(&line.subjects))];
         for column in &columns {
             row.push(of_cell(&line.cell(column), &mut notes));
         }

@@ -137,22 +137,95 @@ fn conclusion(ledger: &Ledger) -> Page {
     let row = Row::new().ink(Ink::Bad, "NOT proven");
     page.push(row.plain(format!(": {}", reasons.join(", "))).plain(time));
     page.append(view(ledger));
-    for finding in of(Verdict::Failed).chain(of(Verdict::Inconclusive)) {
+    for trouble in troubles(of(Verdict::Failed).chain(of(Verdict::Inconclusive))) {
+        page.append(trouble.page().indented(2));
+    }
+    page
+}
+
+/// Findings that don't hold, and for the same reason.
+struct Trouble<'a> {
+    first: &'a Finding,
+    hosts: Vec<&'a str>,
+    subjects: Vec<&'a str>,
+    addresses: Vec<&'a str>,
+}
+
+/// Those that say the same of several ports or addresses are told once; where a vantage could not
+/// look at all, of several hosts too.
+fn troubles<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<Trouble<'a>> {
+    let mut all: Vec<Trouble<'a>> = Vec::new();
+    for finding in findings {
+        let alike = |trouble: &&mut Trouble<'a>| {
+            let first = trouble.first;
+            let same = first.verdict == finding.verdict
+                && first.from == finding.from
+                && first.seen == finding.seen
+                && first.evidence == finding.evidence
+                && port(first).is_some() == port(finding).is_some();
+            let one = first.host == finding.host && first.expected == finding.expected;
+            same && (one || finding.seen == UNSEEN)
+        };
+        let known = all.iter_mut().find(alike);
+        let add = |list: &mut Vec<&'a str>, word: &'a str| {
+            if !list.contains(&word) {
+                list.push(word);
+            }
+        };
+        let mut new = Trouble {
+            first: finding,
+            hosts: Vec::new(),
+            subjects: Vec::new(),
+            addresses: Vec::new(),
+        };
+        let is_new = known.is_none();
+        let trouble = known.unwrap_or(&mut new);
+        add(&mut trouble.hosts, &finding.host);
+        add(&mut trouble.subjects, &finding.subject);
+        if let Some(address) = &finding.address {
+            add(&mut trouble.addresses, address);
+        }
+        if is_new {
+            all.push(new);
+        }
+    }
+    all
+}
+
+/// What is seen where nobody could look.
+const UNSEEN: &str = "not looked at";
+
+impl Trouble<'_> {
+    fn page(&self) -> Page {
+        let finding = self.first;
+        let subject = match port(finding) {
+            Some(_) => matrix::ports(&self.subjects),
+            None => list(&self.subjects),
+        };
+        let hosts = list(&self.hosts);
+        let place = format!("{hosts} {subject} from {}", finding.from);
+        let addresses = match self.addresses.as_slice() {
+            [] => String::new(),
+            _ if self.hosts.len() > 1 => String::new(),
+            addresses => format!(" ({})", addresses.join(", ")),
+        };
+        let wanted = match finding.seen.as_str() {
+            UNSEEN if self.subjects.len() > 1 => String::new(),
+            _ => format!(", must be: {}", finding.expected),
+        };
         let mut body = Page::new();
-        let place = format!("{} {} from {}", finding.host, finding.subject, finding.from);
         body.push(
             Row::new()
                 .ink(ink(finding.verdict), mark(finding.verdict))
                 .ink(Ink::Strong, place)
-                .plain(over(finding))
-                .plain(format!(": {}, must be: {}", finding.seen, finding.expected)),
+                .plain(addresses)
+                .plain(format!(": {}{wanted}", finding.seen)),
         );
         if !finding.evidence.trim().is_empty() {
             body.push(Row::new().to(2).plain(&finding.evidence));
         }
-        page.append(body.indented(2));
+        body
     }
-    page
 }
 
 /// Whose view it was not, where hosts trust this machine.

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use super::doubt::{self, Tally};
 use super::reach::{self, Manner, Seen, Touch, Tries};
 use super::silence::{self, Kind};
-use super::{Scene, is_cell};
+use super::{Scene, front, is_cell};
 use crate::engine::remote::Remote;
 use crate::event::{Finding, Remark, Verdict};
 use crate::proof::{Check, Claim, Control, Denied, Evidence, Look, Reach, Sight, Witness, judge};
@@ -352,8 +352,11 @@ impl Judged<'_> {
         let site = &self.cells.scene.settings.site;
         if matches!(check.claim, Claim::Page { .. }) {
             // The page that a proxy gets from an app server is a cell of that port's row.
-            finding.seen = format!("{} {}", finding.seen, site.app.health);
-            finding.subject = format!("{}/tcp", site.app.publish);
+            let look = match &evidence {
+                Evidence::Served { look, .. } => Some(look),
+                _ => None,
+            };
+            front::cell(&mut finding, look, site.app.publish, site);
         }
         let status = line
             .ok()
