@@ -11,6 +11,7 @@ mod git;
 mod harden;
 mod held;
 mod killed;
+mod matrix;
 mod options;
 mod power;
 mod refusals;
@@ -57,6 +58,26 @@ pub const ALL: &[Scenario] = &[
     (
         "drift_a_deleted_route_rule_is_seen_and_mended",
         drift::deleted_route,
+    ),
+    (
+        "matrix_of_three_hosts_is_as_expected_from_every_side_in_under_three_seconds",
+        matrix::measured,
+    ),
+    (
+        "matrix_a_stopped_service_is_inconclusive_and_not_blocked",
+        matrix::stopped,
+    ),
+    (
+        "matrix_a_container_that_nobody_asked_for_is_blocked_or_an_exposure",
+        matrix::stray,
+    ),
+    (
+        "matrix_a_view_from_a_trusted_address_is_no_stranger_s",
+        matrix::trusted,
+    ),
+    (
+        "matrix_a_server_elsewhere_looks_with_a_shell_and_curl_alone",
+        matrix::from_elsewhere,
     ),
     (
         "power_after_a_power_cut_the_site_comes_back_by_itself_and_closed",
