@@ -172,6 +172,23 @@ fn a_container_s_port_does_not_follow_the_rules_of_the_host_s_own() {
 }
 
 #[test]
+fn whoever_is_let_in_to_the_container_may_come_by_the_port_it_is_published_on() {
+    let text = SITE.replace("port = 9100", "port = 8000");
+    let outside = [
+        from("office", &["203.0.113.9"]),
+        from("here", &["192.0.2.7"]),
+    ];
+    let checks = cells(&site(&text), &app1(&docker(&[("0.0.0.0", 80)])), &outside);
+    let office = claims(&checks, "app1", "office", "198.51.100.11");
+    assert!(
+        office.contains(&"80 open or blocked".to_owned()),
+        "{office:?}"
+    );
+    let here = claims(&checks, "app1", "here", "198.51.100.11");
+    assert!(here.contains(&"80 blocked".to_owned()), "{here:?}");
+}
+
+#[test]
 fn addresses_that_site_toml_does_not_name_are_tried_by_those_who_have_a_way() {
     let mut sights = app1("address eth1 10.20.0.11/24\naddress eth0 2001:db8::11/64\n");
     let neighbour = "ssh 198.51.100.12 22\naddress eth1 10.20.0.12/24\nlistens 0.0.0.0:22\n";
