@@ -132,6 +132,11 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
         table("directory = \"https://127.0.0.1/dir\"\nstaging = true"),
         table("ca = \"no.pem\""),
         table("[dns]\nresolver = \"198.51.100.254\""),
+        table("[verify]\nfrom = [\"ops@\"]"),
+        table("[verify]\nfrom = [\"app1\"]"),
+        table("[verify]\nfrom = [\"root@198.51.100.10\"]"),
+        table("[verify]\nfrom = [\"ops@here\"]"),
+        table("[verify]\nfrom = [\"a@203.0.113.9\", \"b@203.0.113.9\"]"),
     ]
     .map(|text| home.mistake(&text))
     .join("\n");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use provision::site::{DockerSource, Role, Source, Sudo, Target};
+use provision::site::{DockerSource, Jump, Role, Source, Sudo, Target};
 
 use crate::home::{Home, SMALL, with};
 
@@ -114,6 +114,8 @@ image = "certbot/certbot:latest"
 [dns]
 resolver = "198.51.100.254:8053"
 check = false
+[verify]
+from = ["ops@203.0.113.9:2222", "probe"]
 "#;
     let site = home.parse(text).unwrap();
     assert_eq!(site.ssh.key, Some(home.path().join(".ssh/id_ed25519")));
@@ -158,6 +160,19 @@ check = false
     assert!(site.tls.ca.as_ref().unwrap().text.starts_with("-----BEGIN"));
     assert_eq!(site.dns.resolver.unwrap().port(), 8053);
     assert!(!site.dns.check);
+    let from = [
+        Jump::Elsewhere {
+            user: Some("ops".to_owned()),
+            host: "203.0.113.9".to_owned(),
+            port: Some(2222),
+        },
+        Jump::Elsewhere {
+            user: None,
+            host: "probe".to_owned(),
+            port: None,
+        },
+    ];
+    assert_eq!(site.verify.from, from);
     let shown = format!("{site:?}");
     for secret in ["s3cr3t", "adm1n", "$HOME"] {
         assert!(!shown.contains(secret), "{secret} is shown by Debug");

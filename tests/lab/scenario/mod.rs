@@ -13,6 +13,7 @@ mod harden;
 mod held;
 mod killed;
 mod lints;
+mod matrix;
 mod options;
 mod over_time;
 mod power;
@@ -109,6 +110,26 @@ pub const ALL: &[Scenario] = &[
     (
         "lints_ufw_that_is_off_is_told_and_one_that_would_lock_out_stops_a_run",
         lints::ufw_off,
+    ),
+    (
+        "matrix_of_three_hosts_is_as_expected_from_every_side_in_under_three_seconds",
+        matrix::measured,
+    ),
+    (
+        "matrix_a_stopped_service_is_inconclusive_and_not_blocked",
+        matrix::stopped,
+    ),
+    (
+        "matrix_a_container_that_nobody_asked_for_is_blocked_or_an_exposure",
+        matrix::stray,
+    ),
+    (
+        "matrix_a_view_from_a_trusted_address_is_no_stranger_s",
+        matrix::trusted,
+    ),
+    (
+        "matrix_a_server_elsewhere_looks_with_a_shell_and_curl_alone",
+        matrix::from_elsewhere,
     ),
     (
         "power_after_a_power_cut_the_site_comes_back_by_itself_and_closed",
