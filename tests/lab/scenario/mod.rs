@@ -12,6 +12,7 @@ mod git;
 mod harden;
 mod held;
 mod killed;
+mod nmap;
 mod options;
 mod power;
 mod refusals;
@@ -74,6 +75,10 @@ pub const ALL: &[Scenario] = &[
     (
         "exposure_our_rules_let_in_the_proxy_alone_by_every_address",
         exposure::ours,
+    ),
+    (
+        "nmap_from_outside_finds_ssh_and_on_the_proxy_the_site",
+        nmap::from_outside,
     ),
     (
         "options_the_proxy_serves_static_files_itself",
