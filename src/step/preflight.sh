@@ -9,7 +9,7 @@ printf 'clock=%s\n' "$(date +%s)"
 # What users other than root may still write (statfs(2): f_bavail and f_frsize).
 # shellcheck disable=SC2046 # two numbers
 set -- $(stat -f -c '%a %S' /var)
-printf 'disk_mb=%s\n' "$(($1 / 1024 * $2 / 1024))"
+printf 'disk_mb=%s\n' "$(($1 * $2 / 1048576))"
 
 cloud_init=finished
 if [ -d /run/cloud-init ] && [ ! -e /run/cloud-init/disabled ] &&
