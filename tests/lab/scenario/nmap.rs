@@ -45,7 +45,7 @@ fn sorted<'a>(addresses: &[&'a str]) -> Vec<&'a str> {
     sorted
 }
 
-/// One line of nmap's "grepable" output: `Host: ADDRESS ()	Ports: 22/open/tcp//ssh///, …`.
+/// One line of nmap's "grepable" output: `Host: ADDRESS ()`, a tab, `Ports: 22/open/tcp//ssh///, …`.
 fn ports(line: &str) -> Option<(String, Vec<u16>)> {
     let (host, ports) = line.split_once("\tPorts: ")?;
     let address = host.strip_prefix("Host: ")?.split(' ').next()?;
