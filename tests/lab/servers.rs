@@ -109,6 +109,13 @@ pub fn console(host: &str, script: &str) -> String {
     ended.stdout
 }
 
+/// A command in the stranger's network namespace.
+pub fn outside(argv: &[&str]) -> Ended {
+    let mut all = vec!["lab", "outside", "--"];
+    all.extend(argv);
+    provision(&all)
+}
+
 /// Whether the operator's own ssh gets in, with the lab's key.
 pub fn try_login(host: &str, user: &str, port: u16) -> bool {
     let text = std::fs::read_to_string(site::file()).unwrap();

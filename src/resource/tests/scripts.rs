@@ -33,10 +33,7 @@ fn the_ports_of_ssh_are_the_one_in_use_and_those_that_are_listened_on_from_outsi
     let script = Script(include_str!("../sh/ssh-port.sh"));
     let cmd = Cmd::script(script, Vec::<String>::new());
     let told = |connection: &str, socket: &str, sshd: &str| {
-        let systemctl = fake(
-            "systemctl",
-            &format!("case $* in *is-active*) [ -n '{socket}' ];; *) printf '{socket}';; esac"),
-        );
+        let systemctl = fake("systemctl", &format!("printf '{socket}'"));
         let sshd = fake("sshd", &format!("printf '{sshd}'"));
         let (systemctl, sshd) = (systemctl.path().display(), sshd.path().display());
         let path = format!("{systemctl}:{sshd}:/usr/bin:/bin");
@@ -57,7 +54,10 @@ fn the_ports_of_ssh_are_the_one_in_use_and_those_that_are_listened_on_from_outsi
     );
     let socket = "Listen=[::]:22 (Stream)\\nListen=127.0.0.1:23 (Stream)\\n\
                   Listen=0.0.0.0:2222 (Stream)\\nListen=/run/ssh (Stream)\\n";
-    assert_eq!(told(six, socket, both), "2222 22 2222", "systemd listens");
+    let active = format!("{socket}ActiveState=active\\n");
+    assert_eq!(told(six, &active, both), "2222 22 2222", "systemd listens");
+    let inactive = format!("{socket}ActiveState=inactive\\n");
+    assert_eq!(told(six, &inactive, both), "2222 22 2200", "sshd listens");
     assert_eq!(told("", "", both), "unknown 22 2200");
 }
 

@@ -6,6 +6,7 @@ mod bookworm;
 mod converged;
 mod drift;
 mod dropped;
+mod exposure;
 mod first_contact;
 mod fresh;
 mod git;
@@ -14,6 +15,7 @@ mod held;
 mod killed;
 mod lints;
 mod matrix;
+mod nmap;
 mod options;
 mod over_time;
 mod power;
@@ -154,6 +156,18 @@ pub const ALL: &[Scenario] = &[
     (
         "values_arrive_in_the_container_byte_for_byte",
         values::byte_for_byte,
+    ),
+    (
+        "exposure_rules_of_the_field_let_in_whom_they_let_in",
+        exposure::rules_of_the_field,
+    ),
+    (
+        "exposure_our_rules_let_in_the_proxy_alone_by_every_address",
+        exposure::ours,
+    ),
+    (
+        "nmap_from_outside_finds_ssh_and_on_the_proxy_the_site",
+        nmap::from_outside,
     ),
     (
         "options_the_proxy_serves_static_files_itself",
