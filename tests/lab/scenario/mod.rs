@@ -4,6 +4,7 @@ mod audit;
 mod become_root;
 mod bookworm;
 mod converged;
+mod cuts;
 mod drift;
 mod dropped;
 mod exposure;
@@ -16,6 +17,7 @@ mod killed;
 mod lints;
 mod matrix;
 mod nmap;
+mod lockout;
 mod options;
 mod over_time;
 mod power;
@@ -217,6 +219,14 @@ pub const ALL: &[Scenario] = &[
     (
         "killed_under_an_armed_guard_the_next_run_makes_the_change_to_stay",
         held::killed_under_an_armed_guard,
+    ),
+    (
+        "cuts_a_hundred_times_a_host_is_in_the_old_or_the_new_state_and_lets_in",
+        cuts::a_hundred_times,
+    ),
+    (
+        "lockout_rules_that_shut_ssh_out_are_taken_back_in_the_guards_time",
+        lockout::is_rolled_back,
     ),
     (
         "harden_sshd_lets_in_the_sudo_user_alone_or_what_was_is_put_back",
