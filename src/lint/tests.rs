@@ -130,9 +130,9 @@ impl Facts {
         };
         let mut files = String::new();
         for (path, content) in &self.files {
-            let sum = crate::resource::sha256(content);
+            let (sum, size) = (crate::resource::sha256(content), content.len());
             let content = BASE64.encode(content);
-            files.push_str(&format!("stat regular file|644|root:root|0|{path}\nsum {sum}  {path}\ntext {content}|{path}\n"));
+            files.push_str(&format!("stat regular file|644|root:root|0|{size}|{path}\nsum {sum}  {path}\ntext {content}|{path}\n"));
         }
         section("files", 0, &files);
         section("rules4", 0, &self.v4);

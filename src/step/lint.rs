@@ -3,7 +3,7 @@
 use super::Cx;
 use crate::lint::{Lint, Wanted};
 use crate::resource::Resource;
-use crate::site::{Host, Role, Site};
+use crate::site::{Host, Role, Site, Target};
 
 /// What every run looks at on a host.
 pub(super) fn lint(cx: &Cx<'_>) -> Box<dyn Resource> {
@@ -23,6 +23,12 @@ fn wanted(site: &Site, host: &Host) -> Wanted {
     }
     if host.roles.contains(&Role::Proxy) {
         wanted = wanted.published(80, 80).published(443, 443);
+    }
+    for allow in &site.firewall.allow {
+        let here = allow.on.is_none_or(|role| host.roles.contains(&role));
+        if here && allow.to == Target::Container {
+            wanted = wanted.inner(allow.port);
+        }
     }
     wanted
 }
