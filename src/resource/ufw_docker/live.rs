@@ -51,7 +51,7 @@ impl Live {
                 }
             }
             let jump = |fault| match fault {
-                Fault::Lost => JUMP.to_owned(),
+                Fault::Bare | Fault::Lost => JUMP.to_owned(),
                 Fault::Late => format!("{JUMP} (before Docker's other rules)"),
             };
             missing.extend(fault(family, live).map(jump));
@@ -60,40 +60,31 @@ impl Live {
     }
 }
 
-/// Whether packets pass Docker's chain at all. Docker leaves IPv6 alone unless it is told
-/// otherwise; then a container's port is published over IPv6 by a program that listens on the
-/// host, where INPUT decides.
-fn needs_jump(family: Family, live: &str) -> bool {
-    family == Family::V4 || live.lines().any(|line| line.starts_with(":DOCKER "))
-}
-
 /// What is wrong with the jump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
+    /// It isn't there, and neither is anything else of Docker's.
+    Bare,
     /// It isn't there.
     Lost,
     /// Another rule of Docker's lets packets through before.
     Late,
 }
 
+/// Docker leaves IPv6 alone unless it is told otherwise; then a container's port is published
+/// over IPv6 by a program that listens on the host, where INPUT decides, and no jump is needed.
 fn fault(family: Family, live: &str) -> Option<Fault> {
-    if !needs_jump(family, live) {
-        return None;
-    }
+    let dockers = |line: &&str| line.starts_with("-A FORWARD ") && line.contains(" -j DOCKER");
+    let all: Vec<&str> = live.lines().filter(dockers).collect();
     // Those of isolation only drop, and Docker itself may put them first.
-    let lets_through = |line: &&str| {
-        line.starts_with("-A FORWARD ")
-            && line.contains(" -j DOCKER")
-            && !line.contains(" -j DOCKER-ISOLATION-")
-    };
-    match live
-        .lines()
-        .filter(lets_through)
-        .position(|line| line == JUMP)
-    {
+    let mut lets_through = all
+        .iter()
+        .filter(|line| !line.contains(" -j DOCKER-ISOLATION-"));
+    match lets_through.position(|line| *line == JUMP) {
         Some(0) => None,
         Some(_) => Some(Fault::Late),
-        None => Some(Fault::Lost),
+        None if !all.is_empty() => Some(Fault::Lost),
+        None => (family == Family::V4).then_some(Fault::Bare),
     }
 }
 
@@ -128,15 +119,20 @@ impl Resource for Live {
             let live = seen.rules(family).ok().flatten();
             (family, live.and_then(|live| fault(family, live)))
         });
-        for (family, _) in faults.iter().filter(|(_, it)| *it == Some(Fault::Late)) {
+        for (family, fault) in &faults {
+            let changes: &[&str] = match fault {
+                Some(Fault::Late) => &["-D", "-I"],
+                Some(Fault::Lost) => &["-I"],
+                Some(Fault::Bare) | None => &[],
+            };
             let tool = format!("ip{}tables", family.six());
-            for change in ["-D", "-I"] {
-                let cmd = Cmd::new(&tool).args(["-w", change, "FORWARD", "-j", "DOCKER-USER"]);
+            for change in changes {
+                let cmd = Cmd::new(&tool).args(["-w", *change, "FORWARD", "-j", "DOCKER-USER"]);
                 ops.push(Op::run("put the jump to DOCKER-USER first", cmd));
             }
         }
-        if faults.iter().any(|(_, it)| *it == Some(Fault::Lost)) {
-            // Docker puts its jump back when it starts, and only then; with live-restore
+        if faults.iter().any(|(_, it)| *it == Some(Fault::Bare)) {
+            // Docker puts its rules back when it starts, and only then; with live-restore
             // containers run on meanwhile.
             let restart = Cmd::new("systemctl").args(["restart", "docker"]);
             ops.push(Op::run("let Docker put its jumps back", restart));

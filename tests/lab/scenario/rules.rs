@@ -354,7 +354,8 @@ fn docker_with(json: &str) {
         "app1",
         &format!(
             "docker network rm lab-six >/dev/null 2>&1 || :; \
-             printf %s '{json}' >/etc/docker/daemon.json; systemctl restart docker; \
+             printf %s '{json}' >/etc/docker/daemon.json; \
+             systemctl reset-failed docker; systemctl restart docker; \
              for _ in $(seq 100); do docker info >/dev/null 2>&1 && exit; sleep 0.2; done; exit 1"
         ),
     );
