@@ -163,6 +163,19 @@ pub struct Finding {
     pub verdict: Verdict,
 }
 
+/// A place in a file of the operator's, and what to write there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The file, as the operator named it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What to write instead; empty where there is no telling.
+    pub instead: String,
+}
+
 /// Something that was seen otherwise before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
@@ -374,6 +387,16 @@ pub enum Event {
     },
     /// Something was looked at from outside.
     Found(Finding),
+    /// Nothing was begun: the command line, site.toml or a file it names is wrong.
+    Refused {
+        /// What is wrong, as a person reads it.
+        what: String,
+        /// Where, if that is a place in a file.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        place: Option<Place>,
+        /// The exit code the program ends with.
+        exit_code: u8,
+    },
     /// The proof is taken for the first time, and holds: servers are about to be restarted.
     Measured(Summary),
     /// A server is being restarted.

@@ -65,6 +65,8 @@ pub struct Selection {
     pub skip: Vec<String>,
     /// Not the steps before this one.
     pub from: Option<String>,
+    /// What the selected steps made is to be taken back, instead of made.
+    pub remove: bool,
 }
 
 /// A plan can't be made.
@@ -99,6 +101,9 @@ pub enum Error {
     /// The proof was asked for, and the rest of the selection leaves it out.
     #[error("the proof needs every host: leave out --host and --skip verify")]
     NoProof,
+    /// A step whose work is asked to be taken back, and that can't do so.
+    #[error("step {0} can't be taken back; firewall can: `provision step firewall --remove`")]
+    NoRemoval(String),
     /// A step can't say what it needs.
     #[error(transparent)]
     Step(#[from] step::Error),
@@ -134,7 +139,11 @@ pub fn plan(
         for entry in entries.iter().filter(|entry| runs_on(entry, host)) {
             steps.push(StepPlan {
                 name: entry.step.clone(),
-                resources: resources(entry, &cx)?,
+                resources: if selection.remove {
+                    removal(entry, &cx)?
+                } else {
+                    resources(entry, &cx)?
+                },
                 after: everybody.after(entry, host).into_iter().collect(),
             });
         }
@@ -204,6 +213,14 @@ fn resources(entry: &Entry, cx: &Cx<'_>) -> Result<step::Resources, step::Error>
             step: entry.step.clone(),
             what: "there is no such step".to_owned(),
         }),
+    }
+}
+
+/// What takes a step of the playbook back on a host.
+fn removal(entry: &Entry, cx: &Cx<'_>) -> Result<step::Resources, Error> {
+    match step::removal(&entry.step) {
+        Some(removal) if entry.own.is_none() => Ok(removal(cx)),
+        _ => Err(Error::NoRemoval(entry.step.clone())),
     }
 }
 

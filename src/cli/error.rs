@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::event::{Event, Place};
 use crate::{engine, input, lab, plan, playbook, site, ssh};
 
 /// Why a verb could not be carried out.
@@ -86,6 +87,24 @@ impl Error {
     /// Whether nobody could have expected it, so that it is worth a full report.
     pub fn is_unexpected(&self) -> bool {
         matches!(self, Self::Runtime(_))
+    }
+
+    /// The error for machines.
+    pub fn event(&self) -> Event {
+        let mistake = match self {
+            Self::Site(error) | Self::Playbook(playbook::Error::Input(error)) => error.mistake(),
+            _ => None,
+        };
+        Event::Refused {
+            what: mistake.map_or_else(|| self.to_string(), |mistake| mistake.what.clone()),
+            place: mistake.map(|mistake| Place {
+                file: mistake.file.clone(),
+                line: mistake.line,
+                column: mistake.column,
+                instead: mistake.instead.clone(),
+            }),
+            exit_code: self.exit_code(),
+        }
     }
 
     /// The exit code.

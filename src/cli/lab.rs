@@ -15,7 +15,13 @@ const UNEXPECTED: u8 = 1;
 #[derive(Debug, Args)]
 pub struct LabArgs {
     /// Where the lab keeps its state [default: /var/lib/provision-lab]
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "PROVISION_LAB_DIRECTORY",
+        hide_env_values = true,
+        global = true
+    )]
     directory: Option<PathBuf>,
     #[command(subcommand)]
     verb: Verb,

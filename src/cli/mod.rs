@@ -17,7 +17,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::{plan, step};
+
 pub use error::Error;
+
+use crate::report::{self, Reporter as _};
 
 /// Takes bare servers to a load-balanced HTTPS Django site behind a firewall that holds, and
 /// proves it from outside.
@@ -39,6 +43,9 @@ enum Verb {
     Step {
         /// The step (see `provision steps`)
         name: String,
+        /// Take back what it has made (firewall)
+        #[arg(long)]
+        remove: bool,
         #[command(flatten)]
         run: RunArgs,
     },
@@ -97,6 +104,17 @@ enum Verb {
     Lab(lab::LabArgs),
 }
 
+impl Verb {
+    /// How it shows things, if that can be chosen.
+    fn output(&self) -> Option<&OutputArgs> {
+        match self {
+            Self::Run(run) | Self::Step { run, .. } => Some(&run.output),
+            Self::Plan { output, .. } | Self::Verify { output, .. } => Some(output),
+            _ => None,
+        }
+    }
+}
+
 /// Which site, and which part of it.
 #[derive(Clone, Debug, Args)]
 pub struct SiteArgs {
@@ -115,6 +133,9 @@ pub struct SiteArgs {
     /// Not the steps before this one
     #[arg(long, value_name = "STEP")]
     pub from: Option<String>,
+    /// What the steps made is taken back.
+    #[arg(skip)]
+    pub remove: bool,
     /// How they are reached
     #[command(flatten)]
     pub ssh: SshArgs,
@@ -181,6 +202,7 @@ impl RunArgs {
                 only,
                 skip,
                 from,
+                remove: false,
                 ssh,
             },
             output,
@@ -194,10 +216,28 @@ impl RunArgs {
 /// # Errors
 /// What keeps it from being done.
 pub fn main(cli: Cli) -> Result<u8, Error> {
-    match cli.verb {
+    let json = cli.verb.output().is_some_and(|output| output.json);
+    let done = carry_out(cli.verb);
+    if let (Err(error), true) = (&done, json) {
+        let out = Box::new(std::io::stdout());
+        report::Json::new(report::Verbosity::default(), out).event(&error.event());
+    }
+    done
+}
+
+fn carry_out(verb: Verb) -> Result<u8, Error> {
+    match verb {
         Verb::Run(args) => run::run(&args),
-        Verb::Step { name, mut run } => {
+        Verb::Step {
+            name,
+            remove,
+            mut run,
+        } => {
             explain::known(&name)?;
+            if remove && step::removal(&name).is_none() {
+                return Err(plan::Error::NoRemoval(name).into());
+            }
+            run.site.remove = remove;
             run.site.only = vec![name];
             run::run(&run)
         }

@@ -34,6 +34,7 @@ pub(super) fn plan(args: &SiteArgs) -> Result<(Plan, Settings), Error> {
         only: args.only.clone(),
         skip: args.skip.clone(),
         from: args.from.clone(),
+        remove: args.remove,
     };
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)

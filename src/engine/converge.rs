@@ -8,7 +8,7 @@ use super::Settings;
 use super::act::act;
 use super::failure::{failure, unreadable};
 use super::gates::{Ended, Gates};
-use super::guard::{self, Guard, Lapsed};
+use super::guard::{self, Guard, Lapsed, Stopped};
 use super::job::{Ended as JobEnded, Job};
 use super::link::{self, LOSSES};
 use super::lock::{self, Lock};
@@ -338,7 +338,6 @@ impl Host<'_> {
         let Some(mut job) = Job::new(op).map_err(|e| no_token(&e))? else {
             return Ok(act(&self.remote, &step.name, op, fence, cache).await?);
         };
-        let guarded = guard.is_some();
         let mut broke = false;
         let fence = fence.unwrap_or("-");
         let mut ended = job.start(&self.remote, &step.name, fence, cache).await;
@@ -363,8 +362,6 @@ impl Host<'_> {
                             let what = format!("could not {}: it was killed there", op.what);
                             Err(failure("change", what, "").into())
                         }
-                        // The guard was disarmed to come back; what is left needs a new one.
-                        _ if guarded && guard.is_none() => Err(Stop::Again),
                         _ => Ok(()),
                     };
                 }
@@ -376,8 +373,8 @@ impl Host<'_> {
     /// as before. What was read before doesn't count then.
     ///
     /// A connection that breaks under an armed guard may have been cut by the change itself. So
-    /// the new one must come about in the guard's time, which disarms it; the change is then
-    /// looked at anew, and what is missing made under a guard of its own.
+    /// the new one must come about in the guard's time, which then begins anew: until all of the
+    /// change is made and proven, the state before it is what comes back.
     async fn resume(
         &mut self,
         step: &str,
@@ -397,7 +394,7 @@ impl Host<'_> {
             let (host, events) = (&self.plan.host, self.remote.events.clone());
             let entrance =
                 || Entrance::new(&work.settings, host, &work.dialer, &events, &work.roots);
-            match guard.take() {
+            match guard.as_mut() {
                 Some(armed) => {
                     let start = Instant::now();
                     events.send(Event::Reconnecting {
@@ -405,7 +402,7 @@ impl Host<'_> {
                         why: why.what.clone(),
                         attempt: 1,
                     });
-                    let new = armed.prove(&work.settings, &events, entrance);
+                    let new = armed.renew(host.name.as_str(), &events, entrance);
                     let (remote, attempts) = new.await?;
                     events.send(Event::Reconnected {
                         host: host.name.to_string(),
@@ -426,15 +423,26 @@ impl Host<'_> {
                 return Ok(());
             }
             match self.take_lock(step).await {
-                Ok(_anew) => return Ok(()),
-                Err(Stop::Failed(failure)) => why = failure,
+                Ok(_anew) => {}
+                Err(Stop::Failed(failure)) => {
+                    why = failure;
+                    continue;
+                }
                 Err(other) => return Err(other),
             }
+            let Some(armed) = guard.as_mut() else {
+                return Ok(());
+            };
+            match armed.follow(&self.remote).await {
+                Ok(()) => return Ok(()),
+                Err(Stopped::Lost(failure)) => why = failure,
+                Err(Stopped::Lapsed(lapsed)) => return Err(lapsed.into()),
+            }
         }
-        Err(Stop::Final(match guard {
-            Some(guard) => guard.will_fire(&why),
-            None => why,
-        }))
+        Err(match guard.take() {
+            Some(guard) => guard.give_up(&self.remote, &why).await.into(),
+            None => Stop::Final(why),
+        })
     }
 
     /// Holds the host against other runs, from the first change on.
@@ -466,7 +474,8 @@ impl Host<'_> {
         let events = self.remote.events.clone();
         let host = &self.plan.host;
         let entrance = || Entrance::new(&work.settings, host, &work.dialer, &events, &work.roots);
-        match guard.prove(&work.settings, &events, entrance).await {
+        let name = host.name.as_str();
+        match guard.prove(&work.settings, name, &events, entrance).await {
             Ok((new, attempts)) => {
                 self.tally.connections += attempts;
                 let routes = &work.settings.routes;

@@ -16,7 +16,11 @@ use crate::ssh::{Done, Input};
 
 const ARM: Script = Script(include_str!("sh/guard-arm.sh"));
 const RESTORE: &str = include_str!("sh/guard-restore.sh");
+const RENEW: Script = Script(include_str!("sh/guard-renew.sh"));
 const DISARM: Script = Script(include_str!("sh/guard-disarm.sh"));
+
+/// Where the guard's files lie below.
+const ROOT: &str = "/";
 
 /// An sshd that reads its configuration again is deaf for a moment.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -32,6 +36,7 @@ const AFTERWARDS: Duration = Duration::from_secs(30);
 pub(super) struct Guard {
     name: String,
     step: String,
+    seconds: u64,
     /// When it fires.
     fires: Instant,
 }
@@ -58,6 +63,53 @@ pub(super) enum Lapsed {
     Failed(Failure),
 }
 
+/// What a new connection is used for.
+#[derive(Clone, Copy)]
+enum Errand {
+    /// The change is proven and stays.
+    Disarm,
+    /// The change isn't over: the guard's time begins anew.
+    Renew,
+}
+
+/// What a guard's script told.
+struct Told {
+    /// "disarmed", "renewed", "rolled-back"; or what a script that failed printed.
+    word: String,
+    /// What could not be put back.
+    said: String,
+}
+
+impl Told {
+    fn of(done: &Done) -> Self {
+        let printed = String::from_utf8_lossy(&done.stdout);
+        // A login shell may print something of its own first.
+        let word = printed
+            .lines()
+            .rev()
+            .find_map(|line| line.trim().strip_prefix("provision:"));
+        Self {
+            word: word.unwrap_or_default().to_owned(),
+            said: String::from_utf8_lossy(&done.stderr).trim().to_owned(),
+        }
+    }
+}
+
+/// A connection that was made for an errand.
+struct Visit {
+    remote: Remote,
+    connections: usize,
+    told: Told,
+}
+
+/// Why a guard doesn't follow to a new connection.
+pub(super) enum Stopped {
+    /// That connection broke too.
+    Lost(Failure),
+    /// Its time was up.
+    Lapsed(Lapsed),
+}
+
 /// Arms a guard: in `site.firewall.guard_seconds` the present state comes back.
 pub(super) async fn arm(
     remote: &Remote,
@@ -68,29 +120,79 @@ pub(super) async fn arm(
     let name = format!("{}-{step}", settings.site.name);
     let cmd = Cmd::script(
         ARM,
-        [&name, &seconds.to_string(), RESTORE, "/"].map(str::to_owned),
+        [&name, &seconds.to_string(), RESTORE, ROOT].map(str::to_owned),
     );
     let done = remote
-        .run(step, &cmd, Input::Empty, Duration::from_secs(60))
+        .run(step, &cmd, Input::Empty, Duration::from_secs(90))
         .await
         .map_err(|e| lost(&e))?;
     if !done.status.success() {
         return Err(remote.failed("arm the guard; nothing was changed", &cmd, &done));
     }
-    let host = remote.host.clone();
-    remote.events.send(Event::GuardArmed {
-        host,
-        step: step.to_owned(),
-        seconds,
-    });
-    Ok(Guard {
+    let guard = Guard {
         name,
         step: step.to_owned(),
+        seconds,
         fires: Instant::now() + Duration::from_secs(seconds),
-    })
+    };
+    guard.tell_armed(remote);
+    Ok(guard)
 }
 
 impl Guard {
+    fn tell_armed(&self, remote: &Remote) {
+        remote.events.send(Event::GuardArmed {
+            host: remote.host.clone(),
+            step: self.step.clone(),
+            seconds: self.seconds,
+        });
+    }
+
+    /// Something failed under an armed guard: has the server put the old state back at once,
+    /// or leaves it to the server's clock where it can't be told to.
+    pub(super) async fn give_up(self, remote: &Remote, why: &Failure) -> Lapsed {
+        let done = remote.script(DISARM, &[&self.name, "fire", ROOT]).await;
+        let told = done.map(|done| Told::of(&done));
+        let told = match told {
+            Ok(told) if matches!(told.word.as_str(), "rolled-back" | "taken-back") => told,
+            _ => return Lapsed::Failed(self.will_fire(why)),
+        };
+        self.forget(remote).await;
+        if told.word == "rolled-back" {
+            // What failed did so because its time was up.
+            return Lapsed::RolledBack(self.too_late(&told.said, &remote.events));
+        }
+        let mut failure = why.clone();
+        let next = not_back(&told.said, &remote.events).unwrap_or_else(|| {
+            "the firewall and sshd's configuration are as they were; mend the cause and run again"
+                .to_owned()
+        });
+        failure.next = Some(match failure.next {
+            Some(known) => format!("{known}; {next}"),
+            None => next,
+        });
+        Lapsed::RolledBack(failure)
+    }
+
+    /// The story of a change that was not made in its time.
+    fn too_late(&self, said: &str, events: &Events) -> Failure {
+        let mut late = failure(
+            "guard",
+            format!(
+                "the change was not made and proven within the {} seconds of its guard, so the \
+                 server put its old firewall and sshd's old configuration back",
+                self.seconds
+            ),
+            "",
+        );
+        late.next = Some(not_back(said, events).unwrap_or_else(|| {
+            "nobody was shut out: give a slow server more time, guard_seconds in [firewall], and \
+             run again"
+                .to_owned()
+        }));
+        late
+    }
+
     /// A failure under an armed guard, with what the guard will make of it.
     pub(super) fn will_fire(&self, failure: &Failure) -> Failure {
         let mut failure = failure.clone();
@@ -110,65 +212,141 @@ impl Guard {
     pub(super) async fn prove<'a>(
         self,
         settings: &Settings,
+        host: &str,
         events: &Events,
         entrance: impl Fn() -> Entrance<'a>,
     ) -> Result<(Remote, usize), Lapsed> {
+        // Whoever let us in at first may be shut out next: `bootstrap` ends with a sudo user
+        // who comes in.
         let user = settings.site.ssh.user.as_str();
-        let (ended, why) = match self.come_in(user, &entrance).await {
-            Ok(ended) => (ended, None),
+        let only = Some(user).filter(|_| self.step == "bootstrap");
+        let visit = self
+            .visit(Errand::Disarm, only, host, events, &entrance)
+            .await?;
+        let (host, step) = (visit.remote.host.clone(), self.step);
+        events.send(Event::GuardDisarmed { host, step });
+        Ok((visit.remote, visit.connections))
+    }
+
+    /// The connection broke, maybe by the change itself: comes in anew in the guard's time, and
+    /// has that begin again. The snapshot stays what it was, for the change isn't over.
+    ///
+    /// # Errors
+    /// As [`Self::prove`].
+    pub(super) async fn renew<'a>(
+        &mut self,
+        host: &str,
+        events: &Events,
+        entrance: impl Fn() -> Entrance<'a>,
+    ) -> Result<(Remote, usize), Lapsed> {
+        let visit = self
+            .visit(Errand::Renew, None, host, events, &entrance)
+            .await?;
+        self.begins_anew(&visit.remote);
+        Ok((visit.remote, visit.connections))
+    }
+
+    /// The host is held by a new connection: what that one does ends with the guard's time too.
+    ///
+    /// # Errors
+    /// If its time was up.
+    pub(super) async fn follow(&mut self, remote: &Remote) -> Result<(), Stopped> {
+        let args = self.arguments(Errand::Renew);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let done = remote.script(RENEW, &args).await;
+        let told = Told::of(&done.map_err(|e| Stopped::Lost(lost(&e)))?);
+        if told.word == "renewed" {
+            self.begins_anew(remote);
+            return Ok(());
+        }
+        self.forget(remote).await;
+        let why = "the connection broke and its time was up";
+        Err(Stopped::Lapsed(Lapsed::RolledBack(rolled_back(
+            why,
+            &told.said,
+            &remote.events,
+        ))))
+    }
+
+    fn begins_anew(&mut self, remote: &Remote) {
+        self.fires = Instant::now() + Duration::from_secs(self.seconds);
+        self.tell_armed(remote);
+    }
+
+    /// That the old state came back has been told: it is nothing that the next run has to settle.
+    async fn forget(&self, remote: &Remote) {
+        // If it fails, the next run does it.
+        let _ = remote.script(DISARM, &[&self.name, "forget", ROOT]).await;
+    }
+
+    fn arguments(&self, errand: Errand) -> Vec<String> {
+        let last = match errand {
+            Errand::Disarm => "disarm".to_owned(),
+            Errand::Renew => self.seconds.to_string(),
+        };
+        vec![self.name.clone(), last, ROOT.to_owned()]
+    }
+
+    /// Comes in anew for an errand, in the guard's time or once the old state is back.
+    ///
+    /// # Errors
+    /// If the old state is back, or nobody comes in any more.
+    async fn visit<'a>(
+        &self,
+        errand: Errand,
+        only: Option<&str>,
+        host: &str,
+        events: &Events,
+        entrance: &impl Fn() -> Entrance<'a>,
+    ) -> Result<Visit, Lapsed> {
+        let (visit, why) = match self.come_in(errand, only, host, events, entrance).await {
+            Ok(visit) => (visit, None),
             Err(why) => {
                 // It fires by itself; then the old way in is open again.
+                self.tell_shut(host, events, &why);
                 sleep_until(self.fires + RESTORED).await;
                 let end = Instant::now() + AFTERWARDS;
                 loop {
-                    match self.disarm(entrance(), None).await {
-                        Ok(ended) => break (ended, Some(why)),
+                    match self.enter(Errand::Disarm, entrance(), None).await {
+                        Ok(visit) => break (visit, Some(why)),
                         Err(Shut::Out(failure)) if Instant::now() >= end => {
-                            return Err(Lapsed::Failed(failure));
+                            return Err(Lapsed::Failed(shut_out(failure)));
                         }
                         Err(_) => sleep(PAUSE).await,
                     }
                 }
             }
         };
-        let (remote, connections, done) = ended;
-        let said = String::from_utf8_lossy(&done.stdout).trim().to_owned();
-        if why.is_none() && said == "provision:disarmed" {
-            let (host, step) = (remote.host.clone(), self.step.clone());
-            events.send(Event::GuardDisarmed { host, step });
-            return Ok((remote, connections));
+        let told = &visit.told;
+        match (told.word.as_str(), why) {
+            ("disarmed" | "renewed", None) => Ok(visit),
+            ("rolled-back" | "taken-back", why) => {
+                self.forget(&visit.remote).await;
+                Err(Lapsed::RolledBack(match why {
+                    Some(why) => rolled_back(&why, &told.said, events),
+                    None => self.too_late(&told.said, events),
+                }))
+            }
+            (_, why) => Err(Lapsed::Failed(untold(why, &told.said, events))),
         }
-        let why = why.unwrap_or_else(|| "it came too late".to_owned());
-        let mut rolled = failure(
-            "guard",
-            format!(
-                "the change was not proven by a new SSH connection ({why}), so the server put its \
-                 old firewall and sshd's old configuration back"
-            ),
-            &events.masked(&String::from_utf8_lossy(&done.stderr)),
-        );
-        rolled.next = Some(
-            "look at the ssh and firewall options in site.toml, and at what else /etc/ssh says on \
-             the server: with what was applied nobody could have come in any more"
-                .to_owned(),
-        );
-        Err(Lapsed::RolledBack(rolled))
     }
 
-    /// Disarms over a new connection, or why none came about in time.
+    /// Goes on an errand over a new connection, or says why none came about in time.
     async fn come_in<'a>(
         &self,
-        user: &str,
+        errand: Errand,
+        only: Option<&str>,
+        host: &str,
+        events: &Events,
         entrance: &impl Fn() -> Entrance<'a>,
-    ) -> Result<(Remote, usize, Done), String> {
-        // Whoever let us in at first may be shut out next: `bootstrap` ends with a sudo user
-        // who comes in.
-        let only = Some(user).filter(|_| self.step == "bootstrap");
+    ) -> Result<Visit, String> {
+        let mut told = String::new();
         loop {
-            let why = match timeout_at(self.fires, self.disarm(entrance(), only)).await {
-                Ok(Ok(ended)) => return Ok(ended),
+            let why = match timeout_at(self.fires, self.enter(errand, entrance(), only)).await {
+                Ok(Ok(visit)) => return Ok(visit),
                 Ok(Err(Shut::Other(other))) => {
-                    return Err(format!("{other} came in, {user} did not"));
+                    let only = only.unwrap_or_default();
+                    return Err(format!("{other} came in, {only} did not"));
                 }
                 Ok(Err(Shut::Out(failure))) if failure.stage == "authenticate" => {
                     return Err(failure.what);
@@ -179,30 +357,121 @@ impl Guard {
             if Instant::now() + PAUSE >= self.fires {
                 return Err(why);
             }
+            // Tried again and again; what is new is told.
+            if why != told {
+                self.tell_shut(host, events, &why);
+                told = why;
+            }
             sleep(PAUSE).await;
         }
     }
 
-    /// Disarms over a new connection, as whoever comes in, or as one user only.
-    async fn disarm(
+    /// Says that nobody comes in, and what becomes of that.
+    fn tell_shut(&self, host: &str, events: &Events, why: &str) {
+        let left = self.fires.saturating_duration_since(Instant::now());
+        let left = left.as_secs();
+        let soon = match left {
+            0 => "about now".to_owned(),
+            1 => "in 1 second".to_owned(),
+            _ => format!("in {left} seconds"),
+        };
+        events.send(Event::Waiting {
+            host: host.to_owned(),
+            step: self.step.clone(),
+            what: format!("no new connection ({why}): the server puts its old state back {soon}"),
+        });
+    }
+
+    /// Goes on an errand over a new connection, as whoever comes in, or as one user only.
+    async fn enter(
         &self,
+        errand: Errand,
         mut entrance: Entrance<'_>,
         only: Option<&str>,
-    ) -> Result<(Remote, usize, Done), Shut> {
+    ) -> Result<Visit, Shut> {
         loop {
             let remote = entrance.next().await?;
             let user = &remote.session.target().user;
             if only.is_some_and(|only| only != user) {
                 return Err(Shut::Other(user.clone()));
             }
-            let done = remote.script(DISARM, &[&self.name]).await;
+            let script = match errand {
+                Errand::Disarm => DISARM,
+                Errand::Renew => RENEW,
+            };
+            let args = self.arguments(errand);
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            let done = remote.script(script, &args).await;
             let done = done.map_err(|e| lost(&e))?;
             let Some(refusal) = remote.root.refusal() else {
-                return Ok((remote, entrance.connections(), done));
+                return Ok(Visit {
+                    told: Told::of(&done),
+                    connections: entrance.connections(),
+                    remote,
+                });
             };
             if let Some(failure) = entrance.turned_away(&remote, refusal.failure) {
                 return Err(Shut::Out(failure));
             }
         }
     }
+}
+
+/// What the operator has to put back, if anything.
+fn not_back(said: &str, events: &Events) -> Option<String> {
+    if said.is_empty() {
+        return None;
+    }
+    let said = events.masked(said);
+    let said: Vec<&str> = said.lines().collect();
+    Some(format!(
+        "not all of it came back ({}): look at that on the server before anything else",
+        said.join("; ")
+    ))
+}
+
+/// The story of a change that the server took back by itself.
+fn rolled_back(why: &str, said: &str, events: &Events) -> Failure {
+    let mut rolled = failure(
+        "guard",
+        format!(
+            "the change was not proven by a new SSH connection ({why}), so the server put its old \
+             firewall and sshd's old configuration back"
+        ),
+        "",
+    );
+    let mend = "look at the ssh and firewall options in site.toml, and at what else ufw (`ufw \
+                status numbered`) and /etc/ssh say on the server: with what was applied nobody \
+                could have come in any more. The server is as it was; once that is mended, run \
+                again";
+    rolled.next = Some(not_back(said, events).unwrap_or_else(|| mend.to_owned()));
+    rolled
+}
+
+/// Nobody comes in, though the old state should be back.
+fn shut_out(mut failure: Failure) -> Failure {
+    failure.what = format!(
+        "the change was not proven, and no connection came about after the server's time to put \
+         its old state back: {}",
+        failure.what
+    );
+    failure.next = Some(
+        "look at the server through its provider's console: `journalctl -u 'provision-guard-*'` \
+         says what the guard did, and a restart of the server puts the old state back if the \
+         guard could not"
+            .to_owned(),
+    );
+    failure
+}
+
+/// The server didn't say what became of the guard.
+fn untold(why: Option<String>, said: &str, events: &Events) -> Failure {
+    let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+    let mut failure = failure(
+        "guard",
+        format!("the server didn't say whether the change stays{why}"),
+        &events.masked(said),
+    );
+    failure.next = Some("run again: what was never confirmed is taken back first".to_owned());
+    failure
 }

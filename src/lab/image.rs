@@ -8,6 +8,7 @@ use std::path::Path;
 use super::command::run;
 use super::layout::{self, Layout, text};
 use super::oci::{self, Config};
+use super::state::Turn;
 use super::topology::{GATEWAY, REGISTRY_PORT};
 use super::{Error, tree};
 
@@ -250,7 +251,12 @@ pub(super) fn publish(layout: &Layout, say: &dyn Fn(String)) -> Result<(), Error
         let file = image.repository.replace('/', "-");
         let marker = pushed.join(&file);
         let key = image.key(&cas);
-        if fs::read_to_string(&marker).is_ok_and(|known| known == key) {
+        let made = || fs::read_to_string(&marker).is_ok_and(|known| known == key);
+        if made() {
+            continue;
+        }
+        let _turn = Turn::wait(&layout.cache.join(format!("lock-{file}")))?;
+        if made() {
             continue;
         }
         say(format!("making the image {name} (once; about a minute)"));
@@ -258,7 +264,7 @@ pub(super) fn publish(layout: &Layout, say: &dyn Fn(String)) -> Result<(), Error
         image.make(&making)?;
         image.push(&making)?;
         layout::remove(&making)?;
-        layout::write(&marker, 0o644, key)?;
+        layout::write(&marker, 0o644, &key)?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 
 use std::io;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +61,8 @@ impl Lock {
     /// Takes the lock or says who is in the way.
     pub fn take(layout: &Layout) -> Result<Self, Error> {
         layout::private_dir(&layout.cache)?;
-        let path = layout.cache.join("lock");
+        // Beside the directory, which `down` removes.
+        let path = layout.dir.with_extension("lock");
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -72,6 +74,23 @@ impl Lock {
             Err(TryLockError::WouldBlock) => Err(Error::Busy),
             Err(TryLockError::Error(source)) => Err(Error::file("lock", &path)(source)),
         }
+    }
+}
+
+/// Held while something is made in the cache, which labs in other network namespaces share.
+pub(super) struct Turn(#[expect(dead_code, reason = "held, not read")] File);
+
+impl Turn {
+    /// Waits until nobody else makes what this file stands for.
+    pub fn wait(path: &Path) -> Result<Self, Error> {
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)
+            .map_err(Error::file("open", path))?;
+        file.lock().map_err(Error::file("lock", path))?;
+        Ok(Self(file))
     }
 }
 
@@ -88,7 +107,7 @@ mod tests {
     use super::super::Options;
     use super::*;
 
-    fn layout(dir: &std::path::Path) -> Layout {
+    fn layout(dir: &Path) -> Layout {
         Layout::new(&Options {
             directory: Some(dir.join("lab")),
             cache: Some(dir.join("cache")),

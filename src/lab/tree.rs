@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::command::{finish, run};
 use super::layout::{self, Layout, text};
+use super::state::Turn;
 use super::{Error, Suite};
 
 /// Part of every tree's and image's key: raise it when a script here changes meaning
@@ -222,6 +223,10 @@ fn cached(
     let trees = layout.cache.join("trees");
     layout::private_dir(&trees)?;
     let dir = trees.join(format!("{prefix}{key}"));
+    if dir.is_dir() {
+        return Ok(dir);
+    }
+    let _turn = Turn::wait(&trees.join(format!("lock-{prefix}")))?;
     if dir.is_dir() {
         return Ok(dir);
     }

@@ -9,23 +9,18 @@ pub(super) fn look(host: &Host, all: &mut Vec<Remark>) {
     if !host.other.is_empty() {
         all.push(mixed(host));
     }
-    let on = |name: &str| {
-        host.units
-            .get(name)
-            .is_some_and(|unit| unit.enabled.starts_with("enabled"))
-    };
-    let runs = |name: &str| host.units.get(name).is_some_and(|u| u.active == "active");
-    if on("firewalld.service") || runs("firewalld.service") {
+    let on = |name: &str| host.starts.iter().any(|service| service == name);
+    if on("firewalld") {
         all.push(remark(
             Level::Refusal,
             "firewalld",
-            "firewalld is there beside ufw",
+            "firewalld starts beside ufw",
             "each keeps rules that the other doesn't know of, and a reload of one undoes what \
              the other let in",
             "take over what is wanted as rules of ufw's, then `systemctl disable --now firewalld`",
         ));
     }
-    if on("netfilter-persistent.service") {
+    if on("netfilter-persistent") {
         all.push(remark(
             Level::Refusal,
             "saved-rules",
@@ -35,7 +30,7 @@ pub(super) fn look(host: &Host, all: &mut Vec<Remark>) {
              then `apt-get purge iptables-persistent netfilter-persistent`",
         ));
     }
-    if on("nftables.service") {
+    if on("nftables") {
         all.push(remark(
             Level::Refusal,
             "saved-rules",

@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde_json::Value;
 
 use super::tuple::Tuple;
-use crate::resource::fact::{Docker, Family, Port, Unit};
+use crate::resource::fact::{Docker, Family, Port};
 use crate::resource::ufw::SSH_PORT;
 use crate::resource::{Fact, Observed, Reveal, Unreadable};
 use crate::shell::Script;
@@ -18,12 +18,6 @@ const DEFAULTS: &str = "/etc/default/ufw";
 const RULES: &[(&str, &str, Family)] = &[
     ("/etc/ufw/user.rules", "/etc/ufw/after.rules", Family::V4),
     ("/etc/ufw/user6.rules", "/etc/ufw/after6.rules", Family::V6),
-];
-/// Whatever else loads rules when a host starts.
-pub(super) const OTHERS: &[&str] = &[
-    "firewalld.service",
-    "netfilter-persistent.service",
-    "nftables.service",
 ];
 const HOST: Script = Script(include_str!("sh/host.sh"));
 /// Only where there is time: Docker takes 10 ms and more for it.
@@ -48,7 +42,6 @@ pub(super) fn facts(thorough: bool) -> Vec<Fact> {
     for (user, after, _) in RULES {
         facts.extend([file(user), file(after)]);
     }
-    facts.extend(OTHERS.iter().map(|unit| Fact::Unit((*unit).to_owned())));
     if thorough {
         facts.push(Fact::Sh(INFO, Vec::new()));
     }
@@ -84,7 +77,8 @@ pub(super) struct Host {
     pub backend: String,
     /// The rules in the other backend.
     pub other: Vec<String>,
-    pub units: BTreeMap<String, Unit>,
+    /// Services beside ufw that load rules when the host starts: "nftables".
+    pub starts: Vec<String>,
 }
 
 /// One port that containers publish, over all the addresses it is published on.
@@ -101,8 +95,12 @@ impl Host {
     /// The facts, taken apart.
     ///
     /// # Errors
-    /// If a file can't be understood.
+    /// If something wasn't read, or a file can't be understood. A Docker that doesn't answer is
+    /// none: a run may be about to start it.
     pub fn of(seen: &Observed) -> Result<Self, Unreadable> {
+        seen.file(CONF)?;
+        seen.rules(Family::V4)?;
+        let printed = seen.sh(HOST, &[])?;
         let text = |path: &str| match seen.files.contains_key(path) {
             true => seen.text(path),
             false => Ok(None),
@@ -111,7 +109,6 @@ impl Host {
             ufw: text(CONF)?.zip(text(DEFAULTS)?),
             rules: seen.rules.clone(),
             docker: seen.docker.clone(),
-            units: seen.units.clone(),
             ..Self::default()
         };
         for (user, after, family) in RULES {
@@ -130,9 +127,7 @@ impl Host {
                 .as_str()
                 .map(str::to_owned);
         }
-        if let Ok(printed) = seen.sh(HOST, &[]) {
-            printed.text.lines().for_each(|line| host.read(line));
-        }
+        printed.text.lines().for_each(|line| host.read(line));
         if let Ok(printed) = seen.sh(SSH_PORT, &[]) {
             let mut ports = printed.text.lines().skip(1).map(str::parse);
             if let (None, Some(Ok(port)), None) = (host.ssh, ports.next(), ports.next()) {
@@ -160,6 +155,7 @@ impl Host {
                 self.peer = peer.parse().ok();
                 self.ssh = port.parse().ok();
             }
+            ["starts", name] => self.starts.push((*name).to_owned()),
             ["backend", name] => (*name).clone_into(&mut self.backend),
             // if_inet6: address, index, prefix, scope, flags, name. Scope 0 is global.
             [address, _, prefix, "00", _, name] if address.len() == 32 => {

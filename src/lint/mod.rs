@@ -74,11 +74,10 @@ pub fn facts() -> Vec<Fact> {
     host::facts(true)
 }
 
-/// Everything that is unsound on a host or worth knowing, the gravest first. It judges what was
-/// read: facts that are missing from [`Observed`] are taken for things that aren't there.
+/// Everything that is unsound on a host or worth knowing, the gravest first, by its [`facts`].
 ///
 /// # Errors
-/// If something was read and can't be understood.
+/// If they were not read, or can't be understood.
 pub fn remarks(seen: &Observed, wanted: &Wanted) -> Result<Vec<Remark>, Unreadable> {
     let host = Host::of(seen)?;
     let mut all = Vec::new();

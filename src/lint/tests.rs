@@ -55,7 +55,6 @@ struct Facts {
     containers: Option<String>,
     host: String,
     info: &'static str,
-    enabled: Vec<&'static str>,
 }
 
 fn container(name: &str, mode: &str, ports: &str) -> String {
@@ -93,7 +92,6 @@ fn sound() -> Facts {
         containers: Some(app()),
         host: HOST.to_owned(),
         info: r#"{"FirewallBackend":{"Driver":"iptables"}}"#,
-        enabled: vec![],
     }
 }
 
@@ -147,28 +145,10 @@ impl Facts {
                 section("docker", 0, &format!("[{containers}]\n{network}\n[]"));
             }
         }
-        let mut units: Vec<&str> = Vec::new();
-        let mut scripts: Vec<&Fact> = Vec::new();
-        for fact in &facts {
-            match fact {
-                Fact::Unit(name) => units.push(name),
-                Fact::Sh(..) => scripts.push(fact),
-                _ => {}
-            }
-        }
-        units.sort_unstable();
-        let units: Vec<String> = units
+        let mut scripts: Vec<&Fact> = facts
             .iter()
-            .map(|name| {
-                let state = if self.enabled.contains(name) {
-                    "enabled"
-                } else {
-                    ""
-                };
-                format!("LoadState=loaded\nActiveState=inactive\nUnitFileState={state}")
-            })
+            .filter(|fact| matches!(fact, Fact::Sh(..)))
             .collect();
-        section("units", 0, &units.join("\n\n"));
         scripts.sort();
         for (at, fact) in scripts.iter().enumerate() {
             let Fact::Sh(script, _) = fact else { continue };
@@ -464,21 +444,20 @@ fn whatever_else_loads_rules_is_refused() {
     );
     for (unit, what) in [
         (
-            "firewalld.service",
-            "refusal firewalld: firewalld is there beside ufw",
+            "firewalld",
+            "refusal firewalld: firewalld starts beside ufw",
         ),
         (
-            "netfilter-persistent.service",
+            "netfilter-persistent",
             "refusal saved-rules: netfilter-persistent loads saved rules when the host starts",
         ),
         (
-            "nftables.service",
+            "nftables",
             "refusal saved-rules: nftables.service loads /etc/nftables.conf when the host starts",
         ),
     ] {
-        let mut facts = sound();
-        facts.enabled = vec![unit];
-        said(&facts, &[what]);
+        let starts = format!("backend nft\nstarts {unit}\n");
+        said(&sound().host("backend nft\n", &starts), &[what]);
     }
 }
 

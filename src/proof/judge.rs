@@ -180,12 +180,14 @@ fn open(reach: &Reach, control: &Control) -> Judgement {
 /// Nothing is claimed, so only what was seen is told.
 fn either(reach: &Reach, control: &Control) -> Judgement {
     match reach {
-        Reach::Open => proven("open", "a connection was made; it may be"),
-        Reach::Refused => proven("closed", "refused; it may be"),
+        Reach::Open => proven(
+            "open",
+            "not needed, and not denied either: a connection was made",
+        ),
+        Reach::Refused => proven("closed", "not needed: refused"),
         Reach::TimedOut => {
-            let mut why = vec!["time-out".to_owned()];
+            let mut why = vec!["not needed: time-out".to_owned()];
             why.extend(control.denied.map(counted));
-            why.push("it may be".to_owned());
             proven("blocked", why.join("; "))
         }
         Reach::Unreachable(why) => proven("not reached", format!("no way to that address: {why}")),

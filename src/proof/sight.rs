@@ -159,8 +159,13 @@ impl Sight {
 
     /// Whether Docker publishes this port on this address.
     pub fn publishes(&self, address: IpAddr, port: u16) -> bool {
-        let docker = self.published.iter().flatten().flatten();
-        docker.into_iter().any(|p| p.takes(address, port))
+        self.inner(address, port).is_some()
+    }
+
+    /// The container's port behind one that Docker publishes on this address.
+    pub fn inner(&self, address: IpAddr, port: u16) -> Option<u16> {
+        let mut docker = self.published.iter().flatten().flatten();
+        docker.find(|p| p.takes(address, port)).map(|p| p.inner)
     }
 
     /// The TCP ports that something takes connections on from other machines.
@@ -304,6 +309,8 @@ docker [{\"Names\":[\"/polls-app\"],\"Ports\":[{\"IP\":\"0.0.0.0\",\"PrivatePort
         assert_eq!((published[0].port, published[0].inner), (80, 8000));
         assert!(sight.listens(ip("198.51.100.11"), 80));
         assert!(!sight.listens(ip("2001:db8::11"), 80));
+        assert_eq!(sight.inner(ip("198.51.100.11"), 80), Some(8000));
+        assert_eq!(sight.inner(ip("198.51.100.11"), 9000), None);
     }
 
     #[test]

@@ -231,7 +231,9 @@ impl Ledger {
             Event::Output { .. }
             | Event::Detail { .. }
             | Event::GuardArmed { .. }
-            | Event::GuardDisarmed { .. } => {}
+            | Event::GuardDisarmed { .. }
+            // It comes before there is anything to report on.
+            | Event::Refused { .. } => {}
             Event::Remarked { host, remark } => {
                 self.host(host);
                 self.remarks.push((host.clone(), remark.clone()));

@@ -1,6 +1,6 @@
 //! The reachability matrix: who answers whom, with footnotes that say why to believe it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ledger::Ledger;
 use super::page::{Ink, Page, Row};
@@ -32,9 +32,12 @@ pub(super) fn port(finding: &Finding) -> Option<u16> {
         .and_then(|(number, _)| number.parse().ok())
 }
 
-/// Whether nothing was to answer here.
+/// Whether nothing was to answer here, or nothing did that might have.
 pub(super) fn is_closed(finding: &Finding) -> bool {
-    finding.expected.starts_with("blocked")
+    match finding.expected.as_str() {
+        "open or blocked" => finding.seen != "open",
+        expected => expected.starts_with("blocked") || expected == "closed",
+    }
 }
 
 /// "✗ ", "? " or nothing; what holds needs no mark inside of a table.
@@ -64,46 +67,141 @@ pub(super) fn ink(verdict: Verdict) -> Ink {
     }
 }
 
-/// The matrix of all ports, and its footnotes.
-pub(super) fn page(ledger: &Ledger) -> Page {
-    let mut rows: Vec<((&str, &str), Vec<&Finding>)> = Vec::new();
-    let mut vantages = BTreeMap::new();
+/// A line of the matrix.
+struct Line<'a> {
+    host: &'a str,
+    subjects: Vec<&'a str>,
+    findings: Vec<&'a Finding>,
+}
+
+impl<'a> Line<'a> {
+    /// Whether there is nothing at all: no port that listens, and none that seems to.
+    fn is_void(&self) -> bool {
+        let void = |f: &&Finding| f.expected == "closed" && f.verdict == Verdict::Proven;
+        self.findings.iter().all(void)
+    }
+
+    fn cell(&self, vantages: &[&str]) -> Vec<&'a Finding> {
+        let of = |f: &&Finding| vantages.contains(&f.from.as_str());
+        self.findings.iter().copied().filter(of).collect()
+    }
+}
+
+/// "443, 5432, 6379/tcp".
+pub(super) fn ports(subjects: &[&str]) -> String {
+    let Some((last, before)) = subjects.split_last() else {
+        return String::new();
+    };
+    let number = |subject: &&str| subject.split('/').next().unwrap_or_default().to_owned();
+    let mut all: Vec<String> = before.iter().map(number).collect();
+    all.push((*last).to_owned());
+    all.join(", ")
+}
+
+/// The lines: one a port, and one a host for all ports with nothing behind them.
+fn lines(ledger: &Ledger) -> Vec<Line<'_>> {
+    let mut lines: Vec<Line<'_>> = Vec::new();
     for finding in sorted(ledger) {
         if port(finding).is_none() {
             continue;
         }
-        vantages.insert(vantage(ledger, &finding.from), finding.from.as_str());
-        let key = (finding.host.as_str(), finding.subject.as_str());
-        match rows.last_mut() {
-            Some((known, findings)) if *known == key => findings.push(finding),
-            _ => rows.push((key, vec![finding])),
+        let (host, subject) = (finding.host.as_str(), finding.subject.as_str());
+        match lines.last_mut() {
+            Some(line) if line.host == host && line.subjects == [subject] => {
+                line.findings.push(finding);
+            }
+            _ => lines.push(Line {
+                host,
+                subjects: vec![subject],
+                findings: vec![finding],
+            }),
         }
     }
-    if rows.is_empty() {
+    let mut merged: Vec<Line<'_>> = Vec::new();
+    let mut void: Option<Line<'_>> = None;
+    for line in lines {
+        if void.as_ref().is_some_and(|void| void.host != line.host) {
+            merged.extend(void.take());
+        }
+        match &mut void {
+            Some(void) if line.is_void() => {
+                void.subjects.extend(line.subjects);
+                void.findings.extend(line.findings);
+            }
+            None if line.is_void() => void = Some(line),
+            _ => merged.push(line),
+        }
+    }
+    merged.extend(void);
+    merged
+}
+
+/// More vantages than these, and those that saw the same share a column.
+const COLUMNS: usize = 5;
+
+/// The columns, each of one vantage or several.
+fn columns<'a>(ledger: &'a Ledger, lines: &[Line<'a>]) -> Vec<Vec<&'a str>> {
+    let mut vantages = BTreeMap::new();
+    for finding in lines.iter().flat_map(|line| &line.findings) {
+        vantages.insert(vantage(ledger, &finding.from), finding.from.as_str());
+    }
+    let many = vantages.len() > COLUMNS;
+    let mut columns: Vec<Vec<&str>> = Vec::new();
+    for from in vantages.into_values() {
+        let alike = |column: &&mut Vec<&str>| {
+            from != "here"
+                && column.first() != Some(&"here")
+                && lines.iter().all(|line| {
+                    let (one, other) = (line.cell(column), line.cell(&[from]));
+                    one.is_empty() || other.is_empty() || sights(&one) == sights(&other)
+                })
+        };
+        match columns.iter_mut().filter(|_| many).find(alike) {
+            Some(column) => column.push(from),
+            None => columns.push(vec![from]),
+        }
+    }
+    columns
+}
+
+/// What was seen in a cell, without its addresses.
+fn sights<'a>(cell: &[&'a Finding]) -> BTreeSet<(u8, &'a str)> {
+    let sight = |f: &&'a Finding| (severity(f.verdict), f.seen.as_str());
+    cell.iter().map(sight).collect()
+}
+
+/// "from app1, app2, 26 more".
+fn heading(column: &[&str]) -> String {
+    const SHOWN: usize = 2;
+    match column.len().checked_sub(SHOWN + 1) {
+        None | Some(0) => format!("from {}", column.join(", ")),
+        Some(more) => format!("from {}, {} more", column[..SHOWN].join(", "), more + 1),
+    }
+}
+
+/// The matrix of all ports, and its footnotes.
+pub(super) fn page(ledger: &Ledger) -> Page {
+    let lines = lines(ledger);
+    if lines.is_empty() {
         return Page::new();
     }
-
+    let columns = columns(ledger, &lines);
     let mut notes = Notes::default();
     let mut table = vec![vec![Row::new(), Row::new()]];
-    for from in vantages.values() {
-        table[0].push(Row::new().ink(Ink::Dim, format!("from {from}")));
+    for column in &columns {
+        table[0].push(Row::new().ink(Ink::Dim, heading(column)));
     }
     let mut above = "";
-    for ((host, subject), findings) in &rows {
-        let name = if *host == above {
+    for line in &lines {
+        let name = if line.host == above {
             Row::new()
         } else {
-            Row::new().ink(Ink::Strong, *host)
+            Row::new().ink(Ink::Strong, line.host)
         };
-        above = host;
-        let mut row = vec![name, Row::new().plain(*subject)];
-        for from in vantages.values() {
-            let cell: Vec<&Finding> = findings
-                .iter()
-                .copied()
-                .filter(|finding| finding.from == *from)
-                .collect();
-            row.push(of_cell(&cell, &mut notes));
+        above = line.host;
+        let mut row = vec![name, Row::new().plain(ports(&line.subjects))];
+        for column in &columns {
+            row.push(of_cell(&line.cell(column), &mut notes));
         }
         table.push(row);
     }
@@ -137,22 +235,23 @@ fn of_cell(findings: &[&Finding], notes: &mut Notes) -> Row {
             .plain(joint)
             .ink(ink(verdict), format!("{}{text}", mark(verdict)));
     }
-    let alike = findings
-        .iter()
-        .all(|finding| finding.evidence == first.evidence);
+    // Where all is well, it is enough to know why; else it matters by which address.
+    let well = findings.iter().all(|f| f.verdict == Verdict::Proven);
+    let first = split(&first.evidence).0;
+    let alike = well || findings.iter().all(|f| split(&f.evidence).0 == first);
+    let mut numbers = BTreeSet::new();
     for finding in findings {
         let evidence = finding.evidence.trim();
         if evidence.is_empty() || evidence == finding.seen {
             continue;
         }
-        let note = match &finding.address {
-            Some(address) if !alike => format!("{address}: {evidence}"),
-            _ => evidence.to_owned(),
-        };
-        let number = superscript(notes.number(note));
-        if !row.ends_with(&number) {
-            row = row.plain(" ").ink(Ink::Dim, number);
-        }
+        numbers.insert(match &finding.address {
+            Some(address) if !alike => notes.number(&format!("{address}: {evidence}")),
+            _ => notes.number(evidence),
+        });
+    }
+    for number in numbers {
+        row = row.plain(" ").ink(Ink::Dim, superscript(number));
     }
     row
 }
@@ -194,32 +293,49 @@ fn aligned(table: Vec<Vec<Row>>) -> Page {
     page
 }
 
-/// Footnotes; equal ones share a number.
+/// What a counter moved by is another number in every cell: it is told apart from the rest.
+fn split(evidence: &str) -> (String, Option<u64>) {
+    const COUNT: &str = "counter moved by ";
+    let Some((before, rest)) = evidence.split_once(COUNT) else {
+        return (evidence.to_owned(), None);
+    };
+    let end = rest.find(|c: char| !c.is_ascii_digit());
+    let (number, after) = rest.split_at(end.unwrap_or(rest.len()));
+    (format!("{before}{COUNT}#{after}"), number.parse().ok())
+}
+
+/// Footnotes; equal ones share a number, also where only a count differs.
 #[derive(Default)]
 struct Notes {
-    texts: Vec<String>,
+    texts: Vec<(String, BTreeSet<u64>)>,
 }
 
 impl Notes {
     /// The number of a note, from 1.
-    fn number(&mut self, text: String) -> usize {
-        match self.texts.iter().position(|known| *known == text) {
-            Some(at) => at + 1,
-            None => {
-                self.texts.push(text);
-                self.texts.len()
-            }
-        }
+    fn number(&mut self, text: &str) -> usize {
+        let (text, count) = split(text);
+        let known = self.texts.iter().position(|(known, _)| *known == text);
+        let at = known.unwrap_or_else(|| {
+            self.texts.push((text, BTreeSet::new()));
+            self.texts.len() - 1
+        });
+        self.texts[at].1.extend(count);
+        at + 1
     }
 
     fn page(&self) -> Page {
         let mut page = Page::new();
-        for (at, text) in self.texts.iter().enumerate() {
+        for (at, (text, counts)) in self.texts.iter().enumerate() {
+            let count = match (counts.first(), counts.last()) {
+                (Some(least), Some(most)) if least < most => format!("{least} to {most}"),
+                (Some(count), _) => count.to_string(),
+                _ => "#".to_owned(),
+            };
             page.push(
                 Row::new()
                     .ink(Ink::Dim, superscript(at + 1))
                     .plain(" ")
-                    .plain(text),
+                    .plain(text.replacen('#', &count, 1)),
             );
         }
         page

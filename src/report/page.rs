@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
+use unicode_width::UnicodeWidthStr;
 
 /// What a piece of text means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,17 +76,9 @@ impl Row {
         self
     }
 
-    /// Width in characters.
+    /// Width in columns of a terminal, some of whose characters take two.
     pub(super) fn width(&self) -> usize {
-        self.pieces
-            .iter()
-            .map(|(_, text)| text.chars().count())
-            .sum()
-    }
-
-    /// Whether the last piece is this text.
-    pub(super) fn ends_with(&self, text: &str) -> bool {
-        self.pieces.last().is_some_and(|(_, last)| last == text)
+        self.pieces.iter().map(|(_, text)| text.width()).sum()
     }
 
     fn write(&self, colour: bool, to: &mut String) {

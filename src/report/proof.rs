@@ -1,6 +1,9 @@
 //! The proof: the matrix, what else was looked at, and what follows from it.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+
+use unicode_width::UnicodeWidthStr;
 
 use super::failure;
 use super::ledger::Ledger;
@@ -41,7 +44,7 @@ pub(super) fn others(ledger: &Ledger) -> Page {
     let widest = |text: fn(&Finding) -> &str| {
         findings
             .iter()
-            .map(|finding| text(finding).chars().count())
+            .map(|finding| text(finding).width())
             .max()
             .unwrap_or(0)
     };
@@ -132,24 +135,121 @@ fn conclusion(ledger: &Ledger) -> Page {
     if reasons.is_empty() {
         let row = Row::new().ink(Ink::Good, "proven").plain(": ");
         page.push(row.plain(claim(&findings)).plain(time));
+        page.append(view(ledger));
         return page;
     }
     let row = Row::new().ink(Ink::Bad, "NOT proven");
     page.push(row.plain(format!(": {}", reasons.join(", "))).plain(time));
-    for finding in of(Verdict::Failed).chain(of(Verdict::Inconclusive)) {
+    page.append(view(ledger));
+    for trouble in troubles(of(Verdict::Failed).chain(of(Verdict::Inconclusive))) {
+        page.append(trouble.page().indented(2));
+    }
+    page
+}
+
+/// Findings that don't hold, and for the same reason.
+struct Trouble<'a> {
+    first: &'a Finding,
+    hosts: Vec<&'a str>,
+    subjects: Vec<&'a str>,
+    addresses: Vec<&'a str>,
+}
+
+/// Those that say the same of several ports or addresses are told once; where a vantage could not
+/// look at all, of several hosts too.
+fn troubles<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<Trouble<'a>> {
+    let mut all: Vec<Trouble<'a>> = Vec::new();
+    for finding in findings {
+        let alike = |trouble: &&mut Trouble<'a>| {
+            let first = trouble.first;
+            let same = first.verdict == finding.verdict
+                && first.from == finding.from
+                && first.seen == finding.seen
+                && first.evidence == finding.evidence
+                && port(first).is_some() == port(finding).is_some();
+            let one = first.host == finding.host && first.expected == finding.expected;
+            same && (one || finding.seen == UNSEEN)
+        };
+        let known = all.iter_mut().find(alike);
+        let add = |list: &mut Vec<&'a str>, word: &'a str| {
+            if !list.contains(&word) {
+                list.push(word);
+            }
+        };
+        let mut new = Trouble {
+            first: finding,
+            hosts: Vec::new(),
+            subjects: Vec::new(),
+            addresses: Vec::new(),
+        };
+        let is_new = known.is_none();
+        let trouble = known.unwrap_or(&mut new);
+        add(&mut trouble.hosts, &finding.host);
+        add(&mut trouble.subjects, &finding.subject);
+        if let Some(address) = &finding.address {
+            add(&mut trouble.addresses, address);
+        }
+        if is_new {
+            all.push(new);
+        }
+    }
+    all
+}
+
+/// What is seen where nobody could look.
+const UNSEEN: &str = "not looked at";
+
+impl Trouble<'_> {
+    fn page(&self) -> Page {
+        let finding = self.first;
+        let subject = match port(finding) {
+            Some(_) => matrix::ports(&self.subjects),
+            None => list(&self.subjects),
+        };
+        let hosts = list(&self.hosts);
+        let place = format!("{hosts} {subject} from {}", finding.from);
+        let addresses = match self.addresses.as_slice() {
+            [] => String::new(),
+            _ if self.hosts.len() > 1 => String::new(),
+            addresses => format!(" ({})", addresses.join(", ")),
+        };
+        let wanted = match finding.seen.as_str() {
+            UNSEEN if self.subjects.len() > 1 => String::new(),
+            _ => format!(", must be: {}", finding.expected),
+        };
         let mut body = Page::new();
-        let place = format!("{} {} from {}", finding.host, finding.subject, finding.from);
         body.push(
             Row::new()
                 .ink(ink(finding.verdict), mark(finding.verdict))
                 .ink(Ink::Strong, place)
-                .plain(over(finding))
-                .plain(format!(": {}, must be: {}", finding.seen, finding.expected)),
+                .plain(addresses)
+                .plain(format!(": {}{wanted}", finding.seen)),
         );
         if !finding.evidence.trim().is_empty() {
             body.push(Row::new().to(2).plain(&finding.evidence));
         }
-        page.append(body.indented(2));
+        body
+    }
+}
+
+/// Whose view it was not, where hosts trust this machine.
+fn view(ledger: &Ledger) -> Page {
+    let trusting: BTreeSet<&str> = ledger
+        .remarks
+        .iter()
+        .filter(|(_, remark)| remark.rule == "trusted-vantage")
+        .map(|(host, _)| host.as_str())
+        .collect();
+    let mut page = Page::new();
+    if !trusting.is_empty() {
+        let hosts: Vec<&str> = trusting.into_iter().collect();
+        let verb = if hosts.len() == 1 { "trusts" } else { "trust" };
+        let what = format!("{} {verb} this machine's address", list(&hosts));
+        page.push(
+            Row::new()
+                .ink(Ink::Change, "! ")
+                .plain(format!("from here is no stranger's view: {what}")),
+        );
     }
     page
 }
@@ -177,7 +277,7 @@ fn claim(findings: &[&Finding]) -> String {
                 .copied()
                 .filter(|f| f.host == host && f.subject == subject)
         };
-        if !of_row().any(|finding| port(finding).is_some() && is_closed(finding)) {
+        if !of_row().any(|finding| port(finding).is_some() && finding.expected == "blocked") {
             continue;
         }
         let mut who: Vec<&str> = of_row()

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anstream::{AutoStream, ColorChoice};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::page::{Page, harmless};
 use super::story::Story;
@@ -25,6 +25,8 @@ pub struct Terminal {
     lines: BTreeMap<String, ProgressBar>,
     /// What each host's line says, without what is being printed.
     doing: BTreeMap<String, String>,
+    /// When each host that is guarded puts its old state back.
+    guards: BTreeMap<String, Instant>,
 }
 
 impl Terminal {
@@ -48,6 +50,7 @@ impl Terminal {
             bars: MultiProgress::with_draw_target(target),
             lines: BTreeMap::new(),
             doing: BTreeMap::new(),
+            guards: BTreeMap::new(),
         }
     }
 
@@ -97,11 +100,24 @@ impl Terminal {
                     bar.set_message(harmless(&format!("{doing} │ {line}")));
                 }
             }
-            Event::GuardArmed { host, step, .. } => {
-                self.set(host, format!("{step}: guarded, trying a new connection"));
+            Event::GuardArmed {
+                host,
+                step,
+                seconds,
+            } => {
+                let end = Instant::now() + Duration::from_secs(*seconds);
+                self.guards.insert(host.clone(), end);
+                self.set(host, format!("{step}: guarded"));
+                self.restyle(host);
             }
-            Event::GuardDisarmed { host, step } => self.set(host, format!("{step}: held")),
-            Event::StepFinished { host, step, .. } => self.set(host, format!("{step}: done")),
+            Event::GuardDisarmed { host, step } => {
+                self.set(host, format!("{step}: held"));
+                self.unguard(host);
+            }
+            Event::StepFinished { host, step, .. } => {
+                self.set(host, format!("{step}: done"));
+                self.unguard(host);
+            }
             Event::HostFailed { host, .. } => self.remove(host),
             Event::Found(_) => {
                 let count = self.story.ledger().findings.len();
@@ -113,6 +129,7 @@ impl Terminal {
             Event::Seen { .. }
             | Event::Remarked { .. }
             | Event::Changed { .. }
+            | Event::Refused { .. }
             | Event::Detail { .. } => {}
         }
     }
@@ -133,6 +150,19 @@ impl Terminal {
         }
     }
 
+    /// Shows or hides the seconds that are left until the host puts its old state back.
+    fn restyle(&self, host: &str) {
+        if let Some(bar) = self.lines.get(host) {
+            bar.set_style(style(self.colour, self.guards.get(host).copied()));
+        }
+    }
+
+    fn unguard(&mut self, host: &str) {
+        if self.guards.remove(host).is_some() {
+            self.restyle(host);
+        }
+    }
+
     /// A new line, at the host's place in the site's order.
     fn add(&self, host: &str) -> ProgressBar {
         let ledger = self.story.ledger();
@@ -143,7 +173,7 @@ impl Terminal {
             .filter(|known| ledger.place(known) <= place)
             .count();
         let bar = self.bars.insert(above, ProgressBar::new_spinner());
-        bar.set_style(style(self.colour));
+        bar.set_style(style(self.colour, self.guards.get(host).copied()));
         let name = harmless(host);
         let width = ledger
             .host_width()
@@ -156,6 +186,7 @@ impl Terminal {
 
     fn remove(&mut self, host: &str) {
         self.doing.remove(host);
+        self.guards.remove(host);
         if let Some(bar) = self.lines.remove(host) {
             bar.finish_and_clear();
             self.bars.remove(&bar);
@@ -194,14 +225,37 @@ impl Reporter for Terminal {
     }
 }
 
-/// A spinner, the host, the seconds it has been at it, and what it is doing.
-fn style(colour: bool) -> ProgressStyle {
-    let template = if colour {
-        "{spinner:.cyan} {prefix:.bold}  {elapsed:>4.dim}  {wide_msg}"
-    } else {
-        "{spinner} {prefix}  {elapsed:>4}  {wide_msg}"
+/// A spinner, the host, the seconds it has been at it, and what it is doing; under a guard that
+/// fires then, how long that is from now.
+fn style(colour: bool, fires: Option<Instant>) -> ProgressStyle {
+    let template = match (colour, fires) {
+        (true, None) => "{spinner:.cyan} {prefix:.bold}  {elapsed:>4.dim}  {wide_msg}",
+        (false, None) => "{spinner} {prefix}  {elapsed:>4}  {wide_msg}",
+        (true, Some(_)) => {
+            "{spinner:.cyan} {prefix:.bold}  {elapsed:>4.dim}  {guard:.yellow} · {wide_msg}"
+        }
+        (false, Some(_)) => "{spinner} {prefix}  {elapsed:>4}  {guard} · {wide_msg}",
     };
-    ProgressStyle::with_template(template)
-        .unwrap_or_else(|_| ProgressStyle::default_spinner())
-        .tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let style = match fires {
+        None => style,
+        Some(fires) => style.with_key(
+            "guard",
+            move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
+                let left = fires.saturating_duration_since(Instant::now());
+                let _ = out.write_str(&countdown(left));
+            },
+        ),
+    };
+    style.tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ ")
+}
+
+/// What becomes of a guarded host in this time.
+pub(super) fn countdown(left: Duration) -> String {
+    // Rounded up: what says 0 has come.
+    match left.as_millis().div_ceil(1000) {
+        0 => "the old state comes back".to_owned(),
+        seconds => format!("old state back in {seconds} s"),
+    }
 }

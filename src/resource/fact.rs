@@ -168,6 +168,9 @@ pub struct Port {
 pub struct Network {
     /// Name.
     pub name: String,
+    /// "bridge", "overlay", "macvlan", "host", …
+    #[serde(default)]
+    pub driver: String,
     /// Address management.
     #[serde(rename = "IPAM")]
     pub ipam: Ipam,
@@ -225,11 +228,15 @@ impl Docker {
             .find(|image| named(&image.repo_tags) || named(&image.repo_digests))
     }
 
-    /// The subnets of all networks, in order and without repetition.
+    /// The subnets of all networks that are Docker's own, in order and without repetition.
+    /// Those of macvlan and ipvlan are the surroundings' (a provider's network, say), whose
+    /// packets never pass this host's rules.
     pub fn subnets(&self) -> Vec<String> {
+        let borrowed = |network: &&Network| matches!(&*network.driver, "macvlan" | "ipvlan");
         let mut all: Vec<String> = self
             .networks
             .iter()
+            .filter(|network| !borrowed(network))
             .flat_map(|network| network.ipam.config.iter().flatten())
             .map(|subnet| subnet.subnet.clone())
             .filter(|subnet| !subnet.is_empty())

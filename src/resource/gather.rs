@@ -9,10 +9,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::fact::{Docker, Fact, Family, File, Observed, Printed, Reveal, Unit, Unreadable};
+use super::sha256;
 use crate::shell::{Cmd, Script, quote};
 
 const DOCKER: &str = include_str!("sh/docker.sh");
 const FILES: &str = include_str!("sh/files.sh");
+
+/// The unit by which systemd listens in sshd's place.
+const SOCKET: &str = "ssh.socket";
+/// Where scripts find what systemd said of it, if it was asked.
+const SOCKET_VARIABLE: &str = "PROVISION_SSH_SOCKET";
 
 /// The script that reads a set of facts.
 #[derive(Clone, Debug)]
@@ -74,6 +80,23 @@ impl Gather {
         self.len() == 0
     }
 
+    /// Whether a script takes what systemd says of ssh.socket from us: asking systemd twice would
+    /// take longer than most of what is read.
+    fn wants_socket(&self) -> bool {
+        let takes = |(script, _): &(Script, Vec<String>)| script.0.contains(SOCKET_VARIABLE);
+        self.scripts.iter().any(takes)
+    }
+
+    /// The units that systemd is asked for, in the order of its answers.
+    fn asked_units(&self) -> Vec<String> {
+        let mut units = self.units.clone();
+        if self.wants_socket() {
+            units.retain(|name| name != SOCKET);
+            units.push(SOCKET.to_owned());
+        }
+        units
+    }
+
     /// The script's text, to be fed to `sh -s` on stdin.
     pub fn script(&self) -> String {
         let mut body = String::new();
@@ -93,15 +116,22 @@ impl Gather {
             );
         }
         if !self.units.is_empty() {
-            let cmd = Cmd::new("systemctl")
+            let mut cmd = Cmd::new("systemctl")
                 .args([
                     "show",
                     "-p",
-                    "LoadState,ActiveState,UnitFileState,NeedDaemonReload",
+                    "LoadState,ActiveState,UnitFileState,NeedDaemonReload,Listen",
                     "--",
                 ])
-                .args(self.units.iter().cloned());
-            self.section(&mut body, "units", &cmd.to_shell());
+                .args(self.asked_units())
+                .to_shell();
+            if self.wants_socket() {
+                // The last of the blocks is the socket's.
+                cmd = format!(
+                    "units=$({cmd}) && {{ printf '%s\\n' \"$units\"; {SOCKET_VARIABLE}=${{units##*\n\n}}; }}"
+                );
+            }
+            self.section(&mut body, "units", &cmd);
         }
         if !self.files.is_empty() {
             let mut args = Vec::new();
@@ -176,7 +206,7 @@ impl Gather {
                     format!("systemctl show ended with {status}"),
                 ));
             }
-            seen.units = units(&self.units, text)?;
+            seen.units = units(&self.asked_units(), text)?;
         }
         if !self.files.is_empty() {
             let (_, text) = section("files")?;
@@ -268,13 +298,15 @@ impl Gather {
             .iter()
             .map(|(path, _)| (path.clone(), None))
             .collect();
+        let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
+        let (mut next, mut texts) = (Vec::new(), Vec::new());
         for line in text.lines().filter(|line| !line.is_empty()) {
             let bad = || unreadable("files", format!("unexpected line {line:?}"));
             let (kind, rest) = line.split_once(' ').ok_or_else(bad)?;
             match kind {
                 "stat" => {
-                    let fields: Vec<&str> = rest.splitn(5, '|').collect();
-                    let [kind, mode, owner, modified, path] = fields.as_slice() else {
+                    let fields: Vec<&str> = rest.splitn(6, '|').collect();
+                    let [kind, mode, owner, modified, size, path] = fields.as_slice() else {
                         return Err(bad());
                     };
                     let mode = u32::from_str_radix(mode, 8).map_err(|_| bad())?;
@@ -286,6 +318,7 @@ impl Gather {
                         sha256: None,
                         content: None,
                     };
+                    sizes.insert(path, size.parse().map_err(|_| bad())?);
                     files.insert((*path).to_owned(), Some(file));
                 }
                 "sum" => {
@@ -301,6 +334,8 @@ impl Gather {
                         file.content = Some(content);
                     }
                 }
+                "next" => next.push(rest),
+                "texts" => texts = BASE64.decode(rest).map_err(|_| bad())?,
                 _ => return Err(bad()),
             }
         }
@@ -313,6 +348,23 @@ impl Gather {
                     &format!("file {path}"),
                     "exists but can't be read",
                 ));
+            }
+        }
+        // The texts of several files one after the other. Where one was written to meanwhile, a
+        // piece isn't what its digest says.
+        let mut texts = texts.as_slice();
+        for path in next {
+            let size = sizes.get(path).copied().unwrap_or_default();
+            let (text, rest) = texts.split_at(size.min(texts.len()));
+            texts = rest;
+            match files.get_mut(path) {
+                Some(Some(file)) if file.sha256.as_deref() == Some(sha256(text).as_str()) => {
+                    file.content = Some(text.to_vec());
+                }
+                _ => {
+                    let why = "was changed while it was read; try again";
+                    return Err(unreadable(&format!("file {path}"), why));
+                }
             }
         }
         Ok(files)

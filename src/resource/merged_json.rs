@@ -15,15 +15,18 @@ pub struct MergedJson {
     keys: Map<String, Value>,
     check: Cmd,
     pending: String,
+    reader: String,
 }
 
 impl MergedJson {
     /// The file, the keys, a command that accepts or refuses the new file (its path comes
-    /// last), and the marker to leave when it is written.
+    /// last), the unit that reads it, and the marker to leave when it is written while that
+    /// unit runs: one that doesn't reads the file when it starts.
     pub fn new(
         path: impl Into<String>,
         keys: Map<String, Value>,
         check: Cmd,
+        reader: impl Into<String>,
         pending: impl Into<String>,
     ) -> Self {
         Self {
@@ -31,6 +34,7 @@ impl MergedJson {
             keys,
             check,
             pending: pending.into(),
+            reader: reader.into(),
         }
     }
 
@@ -68,10 +72,13 @@ impl Resource for MergedJson {
     }
 
     fn facts(&self) -> Vec<Fact> {
-        vec![Fact::File {
-            path: self.path.clone(),
-            content: Reveal::Always,
-        }]
+        vec![
+            Fact::File {
+                path: self.path.clone(),
+                content: Reveal::Always,
+            },
+            Fact::Unit(self.reader.clone()),
+        ]
     }
 
     fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {
@@ -99,6 +106,10 @@ impl Resource for MergedJson {
         let Ok(new) = self.merged(&old) else {
             return Vec::new();
         };
+        // What can't be told counts as running: a restart too many does less harm.
+        let runs = seen.unit(&self.reader).map_or(true, |unit| {
+            !matches!(unit.active.as_str(), "inactive" | "failed")
+        });
         vec![Op {
             what: format!("write {}", self.path),
             action: Action::Put {
@@ -107,7 +118,7 @@ impl Resource for MergedJson {
                 mode: 0o644,
                 owner: "root:root".to_owned(),
                 check: Some(self.check.clone()),
-                pending: vec![self.pending.clone()],
+                pending: runs.then(|| self.pending.clone()).into_iter().collect(),
             },
         }]
     }
@@ -124,7 +135,7 @@ mod tests {
         }) else {
             unreachable!()
         };
-        MergedJson::new("/x", keys, Cmd::new("true"), "m")
+        MergedJson::new("/x", keys, Cmd::new("true"), "x.service", "m")
             .merged(old)
             .unwrap()
     }

@@ -222,11 +222,23 @@ pub struct Firewall {
     pub guard_seconds: u64,
 }
 
-/// A further port that is let in to the host itself.
+/// What a further port leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A program on the host itself.
+    Host,
+    /// A container, by the port it listens on inside: Docker rewrites the published one before
+    /// ufw sees the packet.
+    Container,
+}
+
+/// A further port that is let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allow {
-    /// TCP port.
+    /// TCP port: the host's own or the container's.
     pub port: u16,
+    /// Which of them.
+    pub to: Target,
     /// Source addresses or networks; empty means any.
     pub from: Vec<String>,
     /// Only on hosts with this role.

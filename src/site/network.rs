@@ -48,6 +48,11 @@ impl Network {
         address.is_ipv4() == self.address.is_ipv4() && cut(address, self.prefix) == self.address
     }
 
+    /// Whether it is one address and no more.
+    pub fn is_one_address(&self) -> bool {
+        self.prefix == if self.address.is_ipv4() { 32 } else { 128 }
+    }
+
     /// Whether it lies wholly in one of the networks of RFC 1918.
     pub fn is_private_v4(&self) -> bool {
         let private = [

@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::network::{Network, NotANetwork};
 use super::raw::{RawAllow, RawDns, RawDocker, RawFirewall, RawProxy, RawTls, Text};
 use super::read::Reader;
-use super::{Allow, Dns, Docker, DockerSource, Email, Firewall, ImageRef, Pem, Proxy, Tls};
+use super::{Allow, Dns, Docker, DockerSource, Email, Firewall, ImageRef, Pem, Proxy, Target, Tls};
 use crate::input::Error;
 
 /// Let's Encrypt's directories (https://letsencrypt.org/docs/acme-protocol-updates/).
@@ -117,17 +117,31 @@ fn allow(reader: &Reader<'_>, raw: &RawAllow) -> Result<Allow, Error> {
         .collect();
     Ok(Allow {
         port: reader.within("port", Some(&raw.port), 0, 1..=u16::MAX)?,
+        to: match &raw.to {
+            Some(text) => reader.choice(
+                text,
+                "what a port leads to",
+                &[("host", Target::Host), ("container", Target::Container)],
+            )?,
+            None => Target::Host,
+        },
         from: from?,
         on: raw.on.as_ref().map(|text| reader.role(text)).transpose()?,
     })
 }
 
-/// Whom a rule lets in: an address or a network.
+/// Whom a rule lets in: an address or a network, as ufw itself writes it down.
 fn rule_source(reader: &Reader<'_>, text: &Text) -> Result<String, Error> {
     if !text.get_ref().contains('/') {
         return Ok(reader.address(text)?.to_string());
     }
     match text.get_ref().parse::<Network>() {
+        Ok(Network { prefix: 0, .. }) => Err(reader.wrong(
+            text.span(),
+            format!("{:?} is everybody", text.get_ref()),
+            "leave `from` out to let everybody in",
+        )),
+        Ok(network) if network.is_one_address() => Ok(network.address.to_string()),
         Ok(network) => Ok(network.to_string()),
         Err(NotANetwork::HostBits(network)) => Err(reader.wrong(
             text.span(),

@@ -179,6 +179,7 @@ pub(super) struct RawFirewall {
 )]
 pub(super) struct RawAllow {
     pub port: Spanned<u16>,
+    pub to: Option<Text>,
     #[serde(default)]
     pub from: Vec<Text>,
     pub on: Option<Text>,

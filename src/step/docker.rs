@@ -49,6 +49,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         "/etc/docker/daemon.json",
         keys,
         Cmd::script(VALIDATE, Vec::<String>::new()),
+        "docker.service",
         &marker,
     )));
     match options.source {

@@ -1,19 +1,23 @@
 //! `firewall`: Docker's published ports behind ufw, before anything is published.
 
+use std::net::IpAddr;
+
 use super::{Cx, Error, Resources, Step};
 use crate::resource::fact::Family;
 use crate::resource::leftover::Leftover;
 use crate::resource::ufw::{Path, Rule, Rules};
-use crate::resource::ufw_docker::{Block, Live};
-use crate::site::Role;
+use crate::resource::ufw_docker::{Block, Forgotten, Live, Unblock, Unlive};
+use crate::site::{Allow, Role, Target};
 
 pub(super) const STEP: Step = Step {
     name: "firewall",
     summary: "Docker's ports behind ufw: the app answers to the proxy alone",
     reads: "/etc/ufw/after.rules, after6.rules and user rules, Docker's networks and address \
             pools, the live rules of both families",
-    changes: "the block \"UFW AND DOCKER\" in after.rules and after6.rules (tested before use); \
-              ufw route rules for each proxy to the container's port; reloads ufw",
+    changes: "the block \"UFW AND DOCKER\" in after.rules and after6.rules (tested before use), \
+              in place of an older one, which is kept below /var/lib/provision/ufw; ufw route \
+              rules for each proxy to the container's port; reloads ufw. With --remove all of \
+              it is taken back, and the older block put back",
     guarded: true,
     resources,
 };
@@ -23,58 +27,83 @@ fn owner(cx: &Cx<'_>) -> String {
     format!("provision {}", cx.site.name)
 }
 
+/// Further rules of site.toml that apply to this host and lead to such a place.
+fn allowed(cx: &Cx<'_>, to: Target, path: Path) -> Vec<Rule> {
+    let here = |allow: &&Allow| allow.on.is_none_or(|role| cx.host.roles.contains(&role));
+    let all = cx.site.firewall.allow.iter().filter(here);
+    all.filter(|allow| allow.to == to)
+        .flat_map(|allow| {
+            let from: Vec<Option<String>> = match allow.from.as_slice() {
+                [] => vec![None],
+                some => some.iter().cloned().map(Some).collect(),
+            };
+            let port = allow.port;
+            from.into_iter().map(move |from| Rule { path, port, from })
+        })
+        .collect()
+}
+
+/// Every address under which an app server may see a proxy: which one it is depends on the way
+/// that the proxy's packets take, and that is not ours to choose.
+fn proxies(cx: &Cx<'_>) -> Vec<IpAddr> {
+    let told = &cx.site.firewall.proxy_addresses;
+    if !told.is_empty() {
+        return told.clone();
+    }
+    let mut all: Vec<IpAddr> = Vec::new();
+    for proxy in cx.site.with_role(Role::Proxy) {
+        // The one it comes by as a rule is the first that is met.
+        let inner = proxy.inner_from(cx.host);
+        all.push(inner);
+        let others = proxy.public().into_iter().chain(proxy.private);
+        all.extend(others.filter(|other| *other != inner));
+    }
+    all
+}
+
+/// A rule for each of some ports, for everybody.
+fn open(path: Path, ports: [u16; 2]) -> impl Iterator<Item = Rule> {
+    ports.into_iter().map(move |port| Rule {
+        path,
+        port,
+        from: None,
+    })
+}
+
 /// What is let in to the host itself, beside SSH.
 fn inputs(cx: &Cx<'_>) -> Vec<Rule> {
-    let input = |port, from| Rule {
-        path: Path::Input,
-        port,
-        from,
-    };
     let mut rules = Vec::new();
+    // Over IPv6 Docker's own proxy program listens on the host, where INPUT decides; the port is
+    // the published one then.
     if cx.host.roles.contains(&Role::Proxy) {
-        // Over IPv6 Docker's own proxy program listens on the host, where INPUT decides.
-        rules.extend([input(80, None), input(443, None)]);
+        rules.extend(open(Path::Input, [80, 443]));
     }
-    for allow in &cx.site.firewall.allow {
-        if allow.on.is_some_and(|role| !cx.host.roles.contains(&role)) {
-            continue;
-        }
-        if allow.from.is_empty() {
-            rules.push(input(allow.port, None));
-        }
-        rules.extend(
-            allow
-                .from
-                .iter()
-                .map(|from| input(allow.port, Some(from.clone()))),
-        );
+    if cx.host.roles.contains(&Role::App) {
+        let over_ipv6 = proxies(cx).into_iter().filter(IpAddr::is_ipv6);
+        rules.extend(over_ipv6.map(|proxy| Rule {
+            path: Path::Input,
+            port: cx.site.app.publish,
+            from: Some(proxy.to_string()),
+        }));
     }
+    rules.extend(allowed(cx, Target::Host, Path::Input));
     rules
 }
 
 /// What is let through to containers. Packets arrive there with the container's port.
 fn routes(cx: &Cx<'_>) -> Vec<Rule> {
-    let route = |port, from| Rule {
-        path: Path::Route,
-        port,
-        from,
-    };
     let mut rules = Vec::new();
     if cx.host.roles.contains(&Role::Proxy) {
-        rules.extend([route(80, None), route(443, None)]);
+        rules.extend(open(Path::Route, [80, 443]));
     }
     if cx.host.roles.contains(&Role::App) {
-        let seen_as = &cx.site.firewall.proxy_addresses;
-        let proxies: Vec<_> = if seen_as.is_empty() {
-            let own = cx.site.with_role(Role::Proxy);
-            own.map(|proxy| proxy.inner_from(cx.host)).collect()
-        } else {
-            seen_as.clone()
-        };
-        for proxy in proxies {
-            rules.push(route(cx.site.app.port, Some(proxy.to_string())));
-        }
+        rules.extend(proxies(cx).into_iter().map(|proxy| Rule {
+            path: Path::Route,
+            port: cx.site.app.port,
+            from: Some(proxy.to_string()),
+        }));
     }
+    rules.extend(allowed(cx, Target::Container, Path::Route));
     rules
 }
 
@@ -89,9 +118,25 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         Box::new(Leftover),
         super::lint::lint(cx),
         Box::new(input_rules(cx)),
-        Box::new(Rules::new(owner(cx), Path::Route, routes.clone())),
+        // Where a file can't be changed, that is known before anything else is; and both are
+        // there before they are loaded, so that a proxy is never shut out.
         Box::new(Block(Family::V4)),
         Box::new(Block(Family::V6)),
+        Box::new(Rules::new(owner(cx), Path::Route, routes.clone())),
         Box::new(Live { routes }),
     ])
+}
+
+/// The removal: Docker's ports as Docker publishes them. ufw and the rules of the host's own
+/// ports are `bootstrap`'s.
+pub(super) fn removal(cx: &Cx<'_>) -> Resources {
+    vec![
+        Box::new(Leftover),
+        Box::new(Unblock(Family::V4)),
+        Box::new(Unblock(Family::V6)),
+        Box::new(Unlive),
+        // Last, so that the proxy is let through as long as anything is held back.
+        Box::new(Rules::new(owner(cx), Path::Route, Vec::new())),
+        Box::new(Forgotten),
+    ]
 }

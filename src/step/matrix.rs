@@ -223,19 +223,33 @@ impl<'a> Matrix<'a> {
         if has(Role::App) && port == self.site.app.publish && publishes {
             return Some(self.published(from, host, address));
         }
-        // Rules of the host's own ports don't hold for what Docker publishes.
-        let docker = sight.is_some_and(|sight| sight.publishes(address, port));
-        let mut allows = self.allowed(host).filter(|allow| allow.port == port);
-        let let_in = allows.try_fold(false, |any, allow| {
-            from.is_in(&allow.from, address).map(|is| any || is)
-        });
+        // What Docker publishes is let in by the container's port, and over IPv6 perhaps by the
+        // host's: which of the two a rule means isn't known here.
+        let inner = sight.and_then(|sight| sight.inner(address, port));
+        let let_in = self.let_in(from, host, address, [Some(port), inner]);
         Some(match (let_in, listens) {
             (_, Some(false)) => Claim::Closed(port),
             (None, _) => Claim::Either(port),
-            (Some(true), _) if docker => Claim::Either(port),
+            (Some(true), _) if inner.is_some() => Claim::Either(port),
             (Some(true), _) => Claim::Open(port),
             (Some(false), Some(true)) => Claim::Blocked(port),
             (Some(false), None) => Claim::Closed(port),
+        })
+    }
+
+    /// Whether site.toml lets a vantage in to any of these ports; `None` if it can't be known.
+    fn let_in(
+        &self,
+        from: &From<'_>,
+        host: &Host,
+        address: IpAddr,
+        ports: [Option<u16>; 2],
+    ) -> Option<bool> {
+        let mut rules = self
+            .allowed(host)
+            .filter(|allow| ports.contains(&Some(allow.port)));
+        rules.try_fold(false, |any, allow| {
+            from.is_in(&allow.from, address).map(|is| any || is)
         })
     }
 
@@ -249,7 +263,12 @@ impl<'a> Matrix<'a> {
                 status: 200,
             },
             Some(_) => Claim::Either(port),
-            None => Claim::Blocked(port),
+            None => {
+                match self.let_in(from, host, address, [Some(port), Some(self.site.app.port)]) {
+                    Some(false) => Claim::Blocked(port),
+                    _ => Claim::Either(port),
+                }
+            }
         }
     }
 }

@@ -96,6 +96,11 @@ pub fn find(name: &str) -> Option<&'static Step> {
     ALL.iter().find(|step| step.name == name)
 }
 
+/// What takes back what a step has made, for those that can.
+pub fn removal(name: &str) -> Option<fn(&Cx<'_>) -> Resources> {
+    (name == firewall::STEP.name).then_some(firewall::removal)
+}
+
 /// The names of all steps.
 pub fn names() -> Vec<&'static str> {
     ALL.iter().map(|step| step.name).collect()

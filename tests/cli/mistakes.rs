@@ -8,7 +8,13 @@ use crate::home::{Home, SITE, with};
 fn refused(home: &Home, arguments: &[&str]) -> String {
     let said = home.call(arguments);
     assert_eq!(said.code, 2, "{arguments:?}: {}", said.stderr);
-    assert_eq!(said.stdout, "", "{arguments:?}");
+    if arguments.contains(&"--json") {
+        let line: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+        assert_eq!(line["event"], "refused", "{line}");
+        assert_eq!(line["exit_code"], 2, "{line}");
+    } else {
+        assert_eq!(said.stdout, "", "{arguments:?}");
+    }
     assert!(!said.stderr.contains('\u{1b}'), "{}", said.stderr);
     said.stderr
 }
@@ -67,6 +73,30 @@ fn a_mistake_in_site_toml_is_shown_where_it_is_by_every_verb() {
 }
 
 #[test]
+fn machines_are_told_the_place_of_a_mistake_and_what_to_write_there() {
+    let home = Home::new(&with("publish = 8080", "pubish = 8080"));
+    let said = home.call(&["run", "--yes", "--json"]);
+    assert_eq!(said.code, 2);
+    let line: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(line["what"], "[app] has no key `pubish`");
+    let place = &line["place"];
+    assert_eq!(
+        (&place["file"], &place["line"], &place["column"]),
+        (&"site.toml".into(), &12.into(), &1.into())
+    );
+    assert_eq!(place["instead"], "did you mean `publish`?");
+    let said = home.call(&["plan", "--json", "none.toml"]);
+    let line: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert!(
+        line["what"]
+            .as_str()
+            .unwrap()
+            .contains("can't read none.toml")
+    );
+    assert!(line.get("place").is_none(), "{line}");
+}
+
+#[test]
 fn a_key_that_is_a_directory_or_no_key_is_an_error() {
     let home = Home::new(&with("key = \"key\"", "key = \".\""));
     assert!(refused(&home, &["plan"]).contains("it is not a file"));
@@ -97,6 +127,14 @@ fn what_does_not_exist_is_an_error_that_names_what_does() {
     for (arguments, expected) in [
         (
             &["step", "fierwall", "--yes"][..],
+            "there is no step \"fierwall\"; did you mean firewall? see `provision steps`\n",
+        ),
+        (
+            &["step", "docker", "--remove", "--yes"],
+            "step docker can't be taken back; firewall can: `provision step firewall --remove`\n",
+        ),
+        (
+            &["step", "fierwall", "--remove", "--yes"],
             "there is no step \"fierwall\"; did you mean firewall? see `provision steps`\n",
         ),
         (

@@ -9,13 +9,15 @@
 //! | `servers` | the lab's hosts: fresh, converged, their consoles, their fingerprints |
 //! | `site` | variants of the lab's site.toml |
 //! | `outside` | the stranger: curl and pollers |
+//! | `world` | labs side by side on one machine |
 //! | `cmdlines` | what can be read in the process table |
 //! | `scenario/` | one file a topic, in the order they run |
 //!
-//! Scenarios run one at a time and in order, since there is one lab. Each makes what it
-//! needs, so that one alone can be asked for: `cargo test --test lab -- drift`. The lab is
-//! brought up for the first of them and taken down after the last; with PROVISION_LAB_KEEP=1
-//! it stays. They need Linux and root; elsewhere they are left out, and that is said.
+//! Each scenario makes what it needs, so that one alone can be asked for: `cargo test --test
+//! lab -- drift`. Several are shared out between two labs (PROVISION_LAB_WORLDS says how many),
+//! each in a world of its own, and taken up in order. With PROVISION_LAB_KEEP=1 all run in one
+//! lab on the machine itself, which stays up. They need Linux and root; elsewhere they are left
+//! out, and that is said.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 #![allow(missing_docs, reason = "a test is no library")]
@@ -26,10 +28,14 @@ mod program;
 mod scenario;
 mod servers;
 mod site;
+mod world;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Completion, Trial};
+
+use crate::world::Worlds;
 
 /// Why scenarios can't run here.
 fn reason() -> Option<&'static str> {
@@ -67,10 +73,19 @@ fn main() -> ExitCode {
             scenario::ALL.len()
         );
     }
+    let worlds = match reason {
+        None if !args.list => side_by_side(&mut args),
+        _ => None,
+    };
     let trials = scenario::ALL.iter().map(|&(name, scenario)| {
-        Trial::ignorable_test(name, move || match reason {
-            Some(reason) => Ok(Completion::ignored_with(reason)),
-            None => {
+        let worlds = worlds.clone();
+        Trial::ignorable_test(name, move || match (reason, worlds) {
+            (Some(reason), _) => Ok(Completion::ignored_with(reason)),
+            (None, Some(worlds)) => {
+                worlds.scenario(name, scenario::is_about_time(name))?;
+                Ok(Completion::Completed)
+            }
+            (None, None) => {
                 servers::up();
                 scenario();
                 Ok(Completion::Completed)
@@ -78,9 +93,31 @@ fn main() -> ExitCode {
         })
     });
     let conclusion = libtest_mimic::run(&args, trials.collect());
-    if servers::down() {
+    // In a world, the lab is for the next scenario, and goes with the world.
+    if world::is_inside() || servers::down() {
         conclusion.exit_code()
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Worlds to run the scenarios in that are asked for, if that is worth while.
+fn side_by_side(args: &mut Arguments) -> Option<Arc<Worlds>> {
+    let asked = |name: &str| match &args.filter {
+        Some(filter) if args.exact => name == filter,
+        Some(filter) => name.contains(filter.as_str()),
+        None => true,
+    };
+    let scenarios = scenario::ALL.iter().filter(|(name, _)| asked(name)).count();
+    let (count, why) = world::wanted(scenarios);
+    if count < 2 {
+        if !why.is_empty() {
+            eprintln!("one scenario at a time: {why}");
+        }
+        return None;
+    }
+    servers::install();
+    eprintln!("{scenarios} scenarios, {count} at a time");
+    args.test_threads = Some(count);
+    Some(Arc::new(Worlds::make(count)))
 }

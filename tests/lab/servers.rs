@@ -42,6 +42,12 @@ pub fn up_with(suite: &'static str) {
     *up = Some(suite);
 }
 
+/// Installs what a lab needs, on the machine itself, without leaving one up.
+pub fn install() {
+    succeeds(&["lab", "up", "--install"]);
+    succeeds(&["lab", "down"]);
+}
+
 /// Takes the lab down if it was brought up, unless it is to be kept. False when it can't be.
 pub fn down() -> bool {
     let up = UP.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,14 +109,21 @@ pub fn console(host: &str, script: &str) -> String {
     ended.stdout
 }
 
+/// A command in the stranger's network namespace.
+pub fn outside(argv: &[&str]) -> Ended {
+    let mut all = vec!["lab", "outside", "--"];
+    all.extend(argv);
+    provision(&all)
+}
+
 /// Whether the operator's own ssh gets in, with the lab's key.
 pub fn try_login(host: &str, user: &str, port: u16) -> bool {
     let text = std::fs::read_to_string(site::file()).unwrap();
     let site: toml::Table = text.parse().unwrap();
     let address = site["hosts"][host]["address"].as_str().unwrap();
     let options = [
-        format!("IdentityFile={}/id_ed25519", site::LAB),
-        format!("UserKnownHostsFile={}/known_hosts", site::LAB),
+        format!("IdentityFile={}/id_ed25519", site::lab()),
+        format!("UserKnownHostsFile={}/known_hosts", site::lab()),
         format!("HostKeyAlias={address}"),
         format!("Port={port}"),
         "IdentitiesOnly=yes".to_owned(),

@@ -5,21 +5,24 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// Where the lab keeps its state.
-pub const LAB: &str = "/var/lib/provision-lab";
+pub fn lab() -> String {
+    let named = std::env::var("PROVISION_LAB_DIRECTORY").ok();
+    named.unwrap_or_else(|| "/var/lib/provision-lab".to_owned())
+}
 
 /// The site that `lab up` has written.
 pub fn file() -> PathBuf {
-    Path::new(LAB).join("site.toml")
+    Path::new(&lab()).join("site.toml")
 }
 
 /// The lab's certificate authorities.
 pub fn ca() -> String {
-    format!("{LAB}/ca.pem")
+    format!("{}/ca.pem", lab())
 }
 
 /// A secret of the lab's app, by its name.
 pub fn secret(name: &str) -> String {
-    let env = std::fs::read_to_string(Path::new(LAB).join("app.env")).unwrap();
+    let env = std::fs::read_to_string(Path::new(&lab()).join("app.env")).unwrap();
     let line = env
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));

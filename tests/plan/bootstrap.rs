@@ -22,7 +22,7 @@ fn bootstrap(ssh: &str) -> String {
     let mut lines = Vec::new();
     for resource in &plan.hosts[0].steps[0].resources {
         let id = resource.id();
-        let other = ["guards", "packages", "ufw", "unit"];
+        let other = ["guards", "packages", "soundness", "ufw", "unit"];
         if other.iter().any(|start| id.starts_with(start)) {
             continue;
         }

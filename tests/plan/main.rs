@@ -9,6 +9,7 @@
 
 mod bootstrap;
 mod files;
+mod firewall;
 mod order;
 mod secrets;
 

@@ -156,6 +156,44 @@ fn steps_are_chosen_left_out_and_begun_in_the_middle() {
 }
 
 #[test]
+fn a_removal_is_of_steps_that_can_be_taken_back() {
+    let remove = |only: &str| Selection {
+        only: words(&[only]),
+        remove: true,
+        ..Selection::default()
+    };
+    let plan = plan_of(SCALED, &remove("firewall")).unwrap();
+    assert_eq!(
+        steps(&plan),
+        "app1: firewall\napp2: firewall\nproxy: firewall"
+    );
+    let resources = plan.hosts[0].steps[0].resources.iter();
+    let told: Vec<(String, bool)> = resources.map(|r| (r.id(), r.guarded())).collect();
+    let told: Vec<(&str, bool)> = told.iter().map(|(id, on)| (id.as_str(), *on)).collect();
+    assert_eq!(
+        told,
+        [
+            ("guards of earlier runs", false),
+            ("block \"UFW AND DOCKER\" in /etc/ufw/after.rules", true),
+            ("block \"UFW AND DOCKER\" in /etc/ufw/after6.rules", true),
+            ("live rules for Docker's ports", true),
+            ("ufw route rules of provision polls", true),
+            // Only when all the rest has been proven.
+            ("what was kept for the removal", false),
+        ]
+    );
+    for step in ["docker", "app", "verify"] {
+        assert_eq!(
+            plan_of(SCALED, &remove(step)).unwrap_err().to_string(),
+            format!(
+                "step {step} can't be taken back; firewall can: \
+                 `provision step firewall --remove`"
+            )
+        );
+    }
+}
+
+#[test]
 fn the_domains_are_looked_up_before_anything_is_changed() {
     let plan = whole(SCALED);
     let lookups: Vec<String> = plan

@@ -124,11 +124,19 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
         table("[firewall]\nguard_seconds = 5"),
         table("[firewall]\nallow = [{ port = 9100, from = [\"10.0.0.1/8\"] }]"),
         table("[[firewall.allow]]\nfrom = [\"10.0.0.1\"]"),
+        table("[firewall]\nallow = [{ port = 9100, from = [\"::/0\"] }]"),
+        table("[firewall]\nallow = [{ port = 8000, to = \"contaner\" }]"),
+        table("[firewall]\nallow = [{ port = 8000, to = \"polls-app\" }]"),
         table("[proxy]\nmax_body = \"4 GB\""),
         table("directory = \"http://127.0.0.1/dir\""),
         table("directory = \"https://127.0.0.1/dir\"\nstaging = true"),
         table("ca = \"no.pem\""),
         table("[dns]\nresolver = \"198.51.100.254\""),
+        table("[verify]\nfrom = [\"ops@\"]"),
+        table("[verify]\nfrom = [\"app1\"]"),
+        table("[verify]\nfrom = [\"root@198.51.100.10\"]"),
+        table("[verify]\nfrom = [\"ops@here\"]"),
+        table("[verify]\nfrom = [\"a@203.0.113.9\", \"b@203.0.113.9\"]"),
     ]
     .map(|text| home.mistake(&text))
     .join("\n");
@@ -231,6 +239,9 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
         14:17 `guard_seconds` can't be 5 → write a number from 10 to 600
         14:33 "10.0.0.1/8" has bits set after the prefix → write "10.0.0.0/8", or the address alone
         13:1 [[firewall.allow]] lacks the key `port` → add `port = 9100`
+        14:33 "::/0" is everybody → leave `from` out to let everybody in
+        14:30 "contaner" is not what a port leads to → did you mean `container`?
+        14:30 "polls-app" is not what a port leads to → write `host` or `container`
         14:12 "4 GB" is not a size → write digits and a unit, such as "4G"
         13:13 "http://127.0.0.1/dir" is not the URL of an ACME directory → write a URL such as "https://acme-v02.api.letsencrypt.org/directory"
         14:11 `staging` names another directory than `directory` → keep one of them

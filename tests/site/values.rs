@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use provision::site::{DockerSource, Role, Source, Sudo};
+use provision::site::{DockerSource, Jump, Role, Source, Sudo, Target};
 
 use crate::home::{Home, SMALL, with};
 
@@ -99,7 +99,7 @@ log_max_file = 5
 address_pool = "10.99.0.0/16"
 subnet_bits = 26
 [firewall]
-allow = [{ port = 9100, from = ["198.51.100.7", "10.0.0.0/8"], on = "app" }, { port = 9101 }]
+allow = [{ port = 9100, from = ["198.51.100.7/32", "10.0.0.0/8"], on = "app" }, { port = 9101, to = "container" }]
 proxy_addresses = ["203.0.113.10"]
 guard_seconds = 10
 [proxy]
@@ -114,6 +114,8 @@ image = "certbot/certbot:latest"
 [dns]
 resolver = "198.51.100.254:8053"
 check = false
+[verify]
+from = ["ops@203.0.113.9:2222", "probe"]
 "#;
     let site = home.parse(text).unwrap();
     assert_eq!(site.ssh.key, Some(home.path().join(".ssh/id_ed25519")));
@@ -150,10 +152,27 @@ check = false
         (site.firewall.allow[0].on, site.firewall.allow[1].on),
         (Some(Role::App), None)
     );
+    assert_eq!(
+        (site.firewall.allow[0].to, site.firewall.allow[1].to),
+        (Target::Host, Target::Container)
+    );
     assert_eq!((site.proxy.max_body.as_str(), site.proxy.hsts), ("512k", 0));
     assert!(site.tls.ca.as_ref().unwrap().text.starts_with("-----BEGIN"));
     assert_eq!(site.dns.resolver.unwrap().port(), 8053);
     assert!(!site.dns.check);
+    let from = [
+        Jump::Elsewhere {
+            user: Some("ops".to_owned()),
+            host: "203.0.113.9".to_owned(),
+            port: Some(2222),
+        },
+        Jump::Elsewhere {
+            user: None,
+            host: "probe".to_owned(),
+            port: None,
+        },
+    ];
+    assert_eq!(site.verify.from, from);
     let shown = format!("{site:?}");
     for secret in ["s3cr3t", "adm1n", "$HOME"] {
         assert!(!shown.contains(secret), "{secret} is shown by Debug");

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use super::doubt::{self, Tally};
 use super::reach::{self, Manner, Seen, Touch, Tries};
 use super::silence::{self, Kind};
-use super::{Scene, is_cell};
+use super::{Scene, front, is_cell};
 use crate::engine::remote::Remote;
 use crate::event::{Finding, Remark, Verdict};
 use crate::proof::{Check, Claim, Control, Denied, Evidence, Look, Reach, Sight, Witness, judge};
@@ -19,8 +19,8 @@ use crate::ssh::{Done, Input};
 use crate::step::HERE;
 
 /// How long silence is listened to where the counters may settle it: Linux sends SYNs at once
-/// and after 1 s.
-const FIRST: Duration = Duration::from_millis(1_300);
+/// and after 1 s, and a firewall counts both.
+const FIRST: Duration = Duration::from_millis(1_100);
 /// How long where they don't: a third SYN goes after 3 s.
 const LONG: Duration = Duration::from_secs(4);
 /// How long a command that tries connections may take.
@@ -249,7 +249,9 @@ impl<'a> Cells<'a> {
             if nothing && matches!(line.check.claim, Claim::Closed(_)) {
                 continue;
             }
-            if settled(&tallies, line, self.kind(line)) {
+            // Where there must be an answer, a lost packet is given more time to come again.
+            let wanted = matches!(line.check.claim, Claim::Open(_) | Claim::Page { .. });
+            if !wanted && settled(&tallies, line, self.kind(line)) {
                 continue;
             }
             let tries = open.entry(line.eye.clone()).or_default();
@@ -350,8 +352,11 @@ impl Judged<'_> {
         let site = &self.cells.scene.settings.site;
         if matches!(check.claim, Claim::Page { .. }) {
             // The page that a proxy gets from an app server is a cell of that port's row.
-            finding.seen = format!("{} {}", finding.seen, site.app.health);
-            finding.subject = format!("{}/tcp", site.app.publish);
+            let look = match &evidence {
+                Evidence::Served { look, .. } => Some(look),
+                _ => None,
+            };
+            front::cell(&mut finding, look, site.app.publish, site);
         }
         let status = line
             .ok()

@@ -84,7 +84,10 @@ fn reason(peer: IpAddr, site: &Site, host: Option<&Host>, sight: &Sight) -> Opti
             net.is_some_and(|net| net.contains(&peer))
         };
         if let Some(source) = allow.from.iter().find(contains) {
-            return Some(format!("lies in {source}, which firewall.allow lets in"));
+            return Some(match source.contains('/') {
+                true => format!("lies in {source}, which firewall.allow lets in"),
+                false => "is let in by firewall.allow".to_owned(),
+            });
         }
     }
     let proxies = site.with_role(Role::Proxy);
@@ -107,7 +110,12 @@ fn reason(peer: IpAddr, site: &Site, host: Option<&Host>, sight: &Sight) -> Opti
     }
     let mut rules = sight.trusts.iter();
     let rule = rules.find(|(net, _)| net.contains(&peer));
-    rule.map(|(net, chain)| format!("lies in {net}, which a rule in {chain} lets in"))
+    rule.map(
+        |(net, chain)| match net.prefix_len() == net.max_prefix_len() {
+            true => format!("is let in by a rule in {chain}"),
+            false => format!("lies in {net}, which a rule in {chain} lets in"),
+        },
+    )
 }
 
 /// That this machine is no stranger to a host.
@@ -215,6 +223,54 @@ mod tests {
             ..tally(1, None, &[80], false)
         };
         assert!(remarked(asked).is_none());
+    }
+
+    #[test]
+    fn a_machine_that_rules_or_networks_let_in_is_no_stranger() {
+        let text = "name = \"polls\"\ndomains = [\"polls.example.com\"]\n\
+                    [hosts.app1]\naddress = \"198.51.100.11\"\nrole = \"app\"\n\
+                    [hosts.proxy]\naddress = \"198.51.100.13\"\nrole = \"proxy\"\n\
+                    [app]\nsource = { image = \"polls:1\" }\n[tls]\nemail = \"a@example.com\"\n\
+                    [firewall]\nallow = [{ port = 1, from = [\"192.0.2.0/24\"], on = \"app\" }]\n";
+        let file = std::path::Path::new("/nowhere/site.toml");
+        let site = crate::site::parse(text, file, |_| None).unwrap();
+        let app1 = site
+            .hosts
+            .values()
+            .find(|host| host.name.as_str() == "app1");
+        let sight = Sight::parse(
+            "address eth0 198.51.100.11/24\naddress eth1 10.20.0.11/24\n\
+             address docker0 172.17.0.1/16\ntrusts 203.0.113.0/24 DOCKER-USER\n\
+             trusts 203.0.113.9/32 ufw-user-input\n",
+        );
+        let why = |peer: &str| reason(peer.parse().unwrap(), &site, app1, &sight);
+        assert_eq!(
+            why("198.51.100.254"),
+            None,
+            "a public network has strangers in it"
+        );
+        assert_eq!(why("172.17.0.2"), None);
+        for (peer, word) in [
+            ("192.0.2.7", "192.0.2.0/24, which firewall.allow"),
+            ("198.51.100.13", "the proxy's"),
+            ("10.20.0.254", "private network"),
+            ("203.0.113.7", "203.0.113.0/24, which a rule in DOCKER-USER"),
+        ] {
+            let why = why(peer).unwrap();
+            assert!(why.contains(word), "{peer}: {why}");
+        }
+        // What the site lets in to others says nothing of this host.
+        let proxy = site
+            .hosts
+            .values()
+            .find(|host| host.name.as_str() == "proxy");
+        let other = reason(
+            "192.0.2.7".parse().unwrap(),
+            &site,
+            proxy,
+            &Sight::default(),
+        );
+        assert_eq!(other, None);
     }
 
     #[test]

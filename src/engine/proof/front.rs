@@ -54,6 +54,19 @@ pub(super) async fn findings(
     }
 }
 
+/// Makes the finding of a page a cell of its port's row: few words for what was seen.
+pub(super) fn cell(finding: &mut Finding, look: Option<&Look>, port: u16, site: &Site) {
+    finding.subject = format!("{port}/tcp");
+    match look {
+        Some(Look::Page(_)) => finding.seen = format!("{} {}", finding.seen, site.app.health),
+        Some(Look::Failed(why)) => {
+            finding.seen = "no page".to_owned();
+            finding.evidence.clone_from(why);
+        }
+        _ => {}
+    }
+}
+
 impl Watch<'_> {
     async fn finding(&self, check: &Check) -> Finding {
         let evidence = match self.evidence(check).await {
@@ -61,13 +74,16 @@ impl Watch<'_> {
             Err(why) => Evidence::Missing(why),
         };
         let mut finding = judge(check, &evidence);
-        // The page is a cell of its port's row, and an answer is its own evidence.
         if matches!(check.claim, Claim::Page { .. }) {
+            let look = match &evidence {
+                Evidence::Look(look) => Some(look),
+                _ => None,
+            };
+            cell(&mut finding, look, 443, self.site);
             if finding.verdict == Verdict::Proven {
+                // An answer is its own evidence.
                 finding.evidence.clear();
             }
-            finding.seen = format!("{} {}", finding.seen, self.site.app.health);
-            finding.subject = "443/tcp".to_owned();
         }
         finding
     }

@@ -74,7 +74,7 @@ async fn connected(hop: Hop, settings: &Settings, dialer: &Dialer) -> Stranger {
         if let Address::Ip(address) = target.address {
             addresses.push(address);
         }
-        let session = dialer.connect(&target).await.map_err(|e| told(&e))?;
+        let session = dialer.connect(&target).await.map_err(|e| e.to_string())?;
         let done = run(
             &session,
             &Cmd::script(WHERE, Vec::<String>::new()),

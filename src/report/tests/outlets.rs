@@ -275,3 +275,18 @@ fn a_closed_pipe_does_not_stop_the_run() {
         any.finish();
     }
 }
+
+#[test]
+fn a_guarded_host_counts_down_to_its_old_state() {
+    use std::time::Duration;
+
+    use super::super::terminal::countdown;
+    for (ms, said) in [
+        (60_000, "old state back in 60 s"),
+        (59_001, "old state back in 60 s"),
+        (1, "old state back in 1 s"),
+        (0, "the old state comes back"),
+    ] {
+        assert_eq!(countdown(Duration::from_millis(ms)), said);
+    }
+}

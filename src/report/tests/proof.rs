@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use super::*;
-use crate::event::{Finding, Verdict};
+use crate::event::{Finding, Level, Remark, Verdict};
 
 const OUTSIDE: &str = "time-out; the deny counter moved by 3; the proxy gets an answer";
 const SIBLING: &str = "time-out; the port listens";
@@ -218,4 +218,180 @@ fn a_run_ends_with_the_proof_and_then_its_summary() {
         summary,
         "polls: nothing to change · 3 hosts · 44 in sync · 2.0 s\n"
     );
+}
+
+/// A whole matrix: three hosts, seen from everywhere by two families.
+fn matrix() -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let hosts = ["app1", "app2", "proxy"];
+    let page = "200 /polls/";
+    for (number, host) in hosts.iter().enumerate() {
+        for from in ["here", "app1", "app2", "proxy"] {
+            if from == *host {
+                continue;
+            }
+            let mut add = |subject: &str, expected: &str, seen: &str, evidence: &str| {
+                for address in [
+                    format!("198.51.100.{number}"),
+                    format!("2001:db8::{number}"),
+                ] {
+                    let mut found = found([host, subject, from], expected, seen, evidence);
+                    found.address = Some(address);
+                    findings.push(found);
+                }
+            };
+            add("22/tcp", "open", "open", "");
+            match (*host, from) {
+                ("proxy", _) => add("80/tcp", "open", "open", ""),
+                (_, "proxy") => add("80/tcp", page, page, "it comes from 198.51.100.13"),
+                _ => {
+                    let counted = format!("time-out; the deny counter moved by {}", 8 + number);
+                    add("80/tcp", "blocked", "blocked", &counted);
+                }
+            }
+            for port in ["443/tcp", "5432/tcp", "6379/tcp"] {
+                add(port, "closed", "closed", "time-out; nothing listens");
+            }
+        }
+    }
+    findings
+}
+
+#[test]
+fn ports_with_nothing_behind_them_share_a_line_and_notes_differ_by_no_count() {
+    assert_snapshot!(terminal(false, &verify(matrix(), 0)), @r"
+                                  from here   from app1   from app2   from proxy
+    app1    22/tcp                open        –           open        open
+            80/tcp                blocked ¹   –           blocked ¹   200 /polls/ ²
+            443, 5432, 6379/tcp   closed ³    –           closed ³    closed ³
+    app2    22/tcp                open        open        –           open
+            80/tcp                blocked ¹   blocked ¹   –           200 /polls/ ²
+            443, 5432, 6379/tcp   closed ³    closed ³    –           closed ³
+    proxy   22/tcp                open        open        open        –
+            80/tcp                open        open        open        –
+            443, 5432, 6379/tcp   closed ³    closed ³    closed ³    –
+    ¹ time-out; the deny counter moved by 8 to 9
+    ² it comes from 198.51.100.13
+    ³ time-out; nothing listens
+    proven: app1 and app2 answer to proxy alone on 80/tcp · IPv4 and IPv6 · 1.4 s
+    ");
+}
+
+#[test]
+fn a_port_that_takes_connections_stands_on_a_line_of_its_own() {
+    let mut findings = matrix();
+    let exposed =
+        |f: &&mut Finding| f.host == "app2" && f.subject == "5432/tcp" && f.from == "here";
+    let exposed = findings.iter_mut().find(exposed).unwrap();
+    exposed.expected = "blocked".into();
+    exposed.seen = "open".into();
+    exposed.evidence = "a connection was made".into();
+    exposed.verdict = Verdict::Failed;
+    assert_snapshot!(terminal(false, &verify(findings, 4)), @r"
+                                  from here            from app1   from app2   from proxy
+    app1    22/tcp                open                 –           open        open
+            80/tcp                blocked ¹            –           blocked ¹   200 /polls/ ²
+            443, 5432, 6379/tcp   closed ³             –           closed ³    closed ³
+    app2    22/tcp                open                 open        –           open
+            80/tcp                blocked ¹            blocked ¹   –           200 /polls/ ²
+            5432/tcp              ✗ open, closed ⁴ ⁵   closed ³    –           closed ³
+            443, 6379/tcp         closed ³             closed ³    –           closed ³
+    proxy   22/tcp                open                 open        open        –
+            80/tcp                open                 open        open        –
+            443, 5432, 6379/tcp   closed ³             closed ³    closed ³    –
+    ¹ time-out; the deny counter moved by 8 to 9
+    ² it comes from 198.51.100.13
+    ³ time-out; nothing listens
+    ⁴ 198.51.100.1: a connection was made
+    ⁵ 2001:db8::1: time-out; nothing listens
+    NOT proven: 1 of 90 failed · 1.4 s
+      ✗ app2 5432/tcp from here (198.51.100.1): open, must be: blocked
+        a connection was made
+    exit code 4: something is exposed, or its proof inconclusive
+    ");
+}
+
+#[test]
+fn many_vantages_that_saw_the_same_share_a_column() {
+    let mut findings = Vec::new();
+    let hosts: Vec<String> = (1..=12).map(|n| format!("web{n:02}")).collect();
+    for host in &hosts {
+        for from in ["here".to_owned()].iter().chain(&hosts) {
+            if from == host {
+                continue;
+            }
+            findings.push(found([host, "22/tcp", from], "open", "open", ""));
+            // One of them is let in to one port of another.
+            let let_in = host == "web02" && from == "web07";
+            let (expected, seen) = match let_in {
+                true => ("open", "open"),
+                false => ("blocked", "blocked"),
+            };
+            findings.push(found([host, "9100/tcp", from], expected, seen, ""));
+        }
+    }
+    let names: Vec<&str> = hosts.iter().map(String::as_str).collect();
+    let mut events = vec![started(Mode::Verify, &names)];
+    events.extend(findings.into_iter().map(Event::Found));
+    events.push(finished(Summary::default()));
+    let text = terminal(false, &events);
+    let head: Vec<&str> = text.lines().take(5).collect();
+    assert_snapshot!(head.join("\n"), @r"
+                       from here   from web01, web02, 9 more   from web07
+    web01   22/tcp     open        open                        open
+            9100/tcp   blocked     blocked                     blocked
+    web02   22/tcp     open        open                        open
+            9100/tcp   blocked     blocked                     open
+    ");
+}
+
+#[test]
+fn a_vantage_that_could_not_look_is_told_once() {
+    let mut findings = matrix();
+    for finding in findings.iter_mut().filter(|finding| finding.from == "app2") {
+        finding.seen = "not looked at".into();
+        finding.evidence = "app2: it can't be asked over SSH".into();
+        finding.verdict = Verdict::Inconclusive;
+    }
+    let text = terminal(false, &verify(findings, 4));
+    let (_, conclusion) = text.split_once("NOT proven").unwrap();
+    assert_snapshot!(conclusion, @r"
+    : 20 of 90 inconclusive · 1.4 s
+      ? app1 and proxy 22, 80, 443, 5432, 6379/tcp from app2: not looked at
+        app2: it can't be asked over SSH
+    exit code 4: something is exposed, or its proof inconclusive
+    ");
+}
+
+#[test]
+fn wide_characters_move_no_column() {
+    let findings = vec![
+        found(["\u{6771}\u{4eac}", "22/tcp", "here"], "open", "open", ""),
+        found(["app1", "22/tcp", "here"], "open", "open", ""),
+    ];
+    let mut events = vec![started(Mode::Verify, &["\u{6771}\u{4eac}", "app1"])];
+    events.extend(findings.into_iter().map(Event::Found));
+    let text = terminal(false, &events);
+    let lines: Vec<&str> = text.lines().skip(1).take(2).collect();
+    assert_eq!(
+        lines,
+        ["\u{6771}\u{4eac}   22/tcp   open", "app1   22/tcp   open"]
+    );
+}
+
+#[test]
+fn a_view_from_a_trusted_address_is_called_no_stranger_s() {
+    let mut events = verify(holding(), 0);
+    let remark = Remark {
+        level: Level::Warning,
+        rule: "trusted-vantage".into(),
+        what: "this machine's address 192.0.2.7 lies in 192.0.2.0/24".into(),
+        why: "why".into(),
+        mend: "mend".into(),
+    };
+    let host = "app1".to_owned();
+    events.insert(1, Event::Remarked { host, remark });
+    let text = terminal(false, &events);
+    let last = "! from here is no stranger's view: app1 trusts this machine's address";
+    assert!(text.contains(last), "{text}");
 }

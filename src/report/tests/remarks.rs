@@ -104,7 +104,6 @@ fn a_run_tells_remarks_before_its_first_step_and_only_once() {
     note     proxy: container grafana\u{1b}[2J publishes 8080/tcp on all addresses
              why:  nothing here wants it published
              mend: publish it on this machine alone
-
     app1   firewall  doing      turn ufw on
 
     polls: nothing to change · 3 hosts · 6 in sync · 0.31 s

@@ -2,10 +2,14 @@
 # locks by inode. Comes before the scripts that use it.
 apt_holder() {
     [ -r /proc/locks ] || return 1
-    for lock in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock \
-        /var/cache/apt/archives/lock; do
-        [ -e "$lock" ] || continue
-        inode=$(stat -c %i "$lock")
+    # The shell itself reads byte by byte: it has to only where one is held.
+    held=$(cat /proc/locks)
+    for inode in $(stat -c %i /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock \
+        /var/lib/apt/lists/lock /var/cache/apt/archives/lock 2>/dev/null); do
+        case $held in
+        *":$inode "*) ;;
+        *) continue ;;
+        esac
         while read -r _ _ _ _ pid place _; do
             if [ "${place##*:}" = "$inode" ] && [ -r "/proc/$pid/comm" ]; then
                 read -r comm <"/proc/$pid/comm"

@@ -15,9 +15,10 @@ IFS='
 '
 set -f
 # shellcheck disable=SC2086 # one argument a line is meant
-stat -c 'stat %F|%a|%U:%G|%Y|%n' -- $paths 2>/dev/null
+stat -c 'stat %F|%a|%U:%G|%Y|%s|%n' -- $paths 2>/dev/null
 # shellcheck disable=SC2086
 sums=$(sha256sum -- $paths 2>/dev/null)
+together=
 while [ $# -gt 0 ]; do
     case "
 $sums
@@ -26,8 +27,15 @@ $sums
 $2  $1
 "*) ;;
     *)
-        if [ "$2" != - ] && [ -f "$1" ]; then
+        if [ "$2" = - ] || [ ! -f "$1" ]; then
+            :
+        elif [ -h "$1" ] || [ ! -s "$1" ]; then
+            # Of another size than stat says, or maybe.
             printf 'text %s|%s\n' "$(base64 -w0 <"$1")" "$1"
+        else
+            printf 'next %s\n' "$1"
+            together="$together$1
+"
         fi
         ;;
     esac
@@ -36,3 +44,10 @@ done
 for sum in $sums; do
     printf 'sum %s\n' "$sum"
 done
+# In one piece, since a program for each takes longer than all else: their sizes are known.
+if [ -n "$together" ]; then
+    printf 'texts '
+    # shellcheck disable=SC2086
+    cat -- $together | base64 -w0
+    echo
+fi

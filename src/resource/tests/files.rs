@@ -131,10 +131,12 @@ fn keys_are_added_to_a_json_file_and_what_is_no_json_is_refused() {
         "/etc/d.json",
         keys(json!({"live-restore": true})),
         Cmd::new("dockerd").arg("--validate"),
+        "docker.service",
         "/var/lib/m",
     );
     let seen = Seen::default;
     let file = |text| seen().file("/etc/d.json", text);
+    let runs = |seen: Seen, active| seen.unit("docker.service", "loaded", "enabled", active);
     for (seen, expected) in [
         (file("{\"live-restore\": true}"), "in sync"),
         (file("{ \"live-restore\" : false }"), "in sync"),
@@ -158,11 +160,27 @@ fn keys_are_added_to_a_json_file_and_what_is_no_json_is_refused() {
         assert_eq!(state(&merged, &seen), expected);
     }
     assert!(state(&merged, &file("{,}")).starts_with("refused: "));
-    assert_eq!(
-        ops(&merged, &file("{\"debug\": true}")),
-        "write /etc/d.json: put /etc/d.json root:root 0644, checked by dockerd --validate, \
-         marks /var/lib/m <- \"{\\n  \\\"debug\\\": true,\\n  \\\"live-restore\\\": true\\n}\\n\""
-    );
+    // One that doesn't run reads the file when it starts: nothing is due then.
+    for (seen, marks) in [
+        (
+            runs(file("{\"debug\": true}"), "active"),
+            ", marks /var/lib/m",
+        ),
+        (
+            runs(file("{\"debug\": true}"), "activating"),
+            ", marks /var/lib/m",
+        ),
+        (file("{\"debug\": true}"), ", marks /var/lib/m"),
+        (runs(file("{\"debug\": true}"), "inactive"), ""),
+    ] {
+        assert_eq!(
+            ops(&merged, &seen),
+            format!(
+                "write /etc/d.json: put /etc/d.json root:root 0644, checked by dockerd \
+                 --validate{marks} <- \"{{\\n  \\\"debug\\\": true,\\n  \\\"live-restore\\\": true\\n}}\\n\""
+            )
+        );
+    }
     assert_eq!(ops(&merged, &file("{,}")), "", "what is refused stays");
 }
 

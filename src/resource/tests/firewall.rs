@@ -229,6 +229,7 @@ fn ufw_is_turned_on_where_it_is_off_and_loaded_where_it_is_on() {
 fn networks(subnets: &[&str]) -> Docker {
     let network = |subnet: &&str| Network {
         name: "n".to_owned(),
+        driver: "bridge".to_owned(),
         ipam: Ipam {
             config: Some(vec![Subnet {
                 subnet: (*subnet).to_owned(),
@@ -237,6 +238,7 @@ fn networks(subnets: &[&str]) -> Docker {
     };
     let host = Network {
         name: "host".to_owned(),
+        driver: "host".to_owned(),
         ipam: Ipam { config: None },
     };
     Docker {
@@ -307,13 +309,23 @@ fn the_block_is_put_once_tested_before_use_and_then_in_sync() {
     let seen = docker(&["172.17.0.0/16"], None);
     assert_eq!(state(&block, &seen), "differs: missing");
     let put = block.converge(&seen.0);
-    let [op] = put.as_slice() else {
+    let [keep, op] = put.as_slice() else {
         panic!("{put:?}")
     };
     let Action::Put {
+        path: kept,
+        mode: 0o600,
+        ..
+    } = &keep.action
+    else {
+        panic!("{keep:?}")
+    };
+    assert_eq!(kept, "/var/lib/provision/ufw/after.rules.replaced");
+    let Action::Put {
         path,
         content: Content::Text(text),
-        mode: 0o640,
+        // As it was.
+        mode: 0o644,
         check: Some(check),
         ..
     } = &op.action
@@ -325,14 +337,14 @@ fn the_block_is_put_once_tested_before_use_and_then_in_sync() {
     assert!(text.starts_with("*filter\nCOMMIT\n"), "{text}");
     assert_eq!(state(&block, &seen.clone().file(AFTER, text)), "in sync");
     let edited = text.replace("-j DROP", "-j ACCEPT");
-    assert_eq!(
-        state(&block, &seen.clone().file(AFTER, &edited)),
-        "differs: differs"
-    );
+    let edited = seen.clone().file(AFTER, &edited);
+    assert_eq!(state(&block, &edited), "differs: differs");
+    let again = block.converge(&edited.0);
+    assert_eq!(again.len(), 1, "what ours had replaced is still known");
     let six = Block(Family::V6).converge(&seen.0);
     let Action::Put {
         check: Some(check), ..
-    } = &six[0].action
+    } = &six[1].action
     else {
         panic!("{six:?}")
     };
@@ -383,7 +395,7 @@ fn loaded(family: Family, seen: &Seen) -> String {
     let Some(Action::Put {
         content: Content::Text(text),
         ..
-    }) = ops.first().map(|op| &op.action)
+    }) = ops.last().map(|op| &op.action)
     else {
         panic!("{ops:?}")
     };
@@ -451,6 +463,66 @@ fn a_lost_jump_from_forward_is_put_back_by_docker_itself() {
         ops(&live, &seen),
         "load ufw's rules: ufw reload\nlet Docker put its jumps back: systemctl restart docker"
     );
+}
+
+#[test]
+fn the_jump_is_needed_over_ipv6_where_docker_keeps_rules_there_and_comes_first() {
+    let (live, seen, four) = live();
+    let six = loaded(Family::V6, &seen);
+    let bare = six.replace(&format!("{JUMP}\n"), "");
+    let with = |rules: &str| seen.clone().rules(Family::V6, Some(rules));
+    assert_eq!(
+        state(&live, &with(&bare)),
+        "in sync",
+        "Docker leaves it alone"
+    );
+    let managed = format!(":DOCKER - [0:0]\n{bare}");
+    assert_eq!(diff(&live, &with(&managed)), format!("+ {JUMP}"));
+    assert!(ops(&live, &with(&managed)).ends_with("systemctl restart docker"));
+    assert_eq!(
+        state(&live, &with(&format!(":DOCKER - [0:0]\n{six}"))),
+        "in sync"
+    );
+    // A packet that another rule of Docker's lets through never comes to ours.
+    let late = format!("-A FORWARD -o docker0 -j DOCKER\n{four}");
+    let late = seen.clone().rules(Family::V4, Some(&late));
+    assert_eq!(
+        diff(&live, &late),
+        format!("+ {JUMP} (before Docker's other rules)")
+    );
+    assert_eq!(
+        ops(&live, &late),
+        "load ufw's rules: ufw reload\n\
+         put the jump to DOCKER-USER first: iptables -w -D FORWARD -j DOCKER-USER\n\
+         put the jump to DOCKER-USER first: iptables -w -I FORWARD -j DOCKER-USER"
+    );
+    // This one only drops.
+    let isolated = format!("-A FORWARD -j DOCKER-ISOLATION-STAGE-1\n{four}");
+    assert_eq!(
+        state(&live, &seen.rules(Family::V4, Some(&isolated))),
+        "in sync"
+    );
+}
+
+#[test]
+fn a_network_that_is_not_dockers_own_is_neither_trusted_nor_guarded() {
+    let mut networks = networks(&["172.17.0.0/16", "10.20.0.0/24", "10.30.0.0/24"]);
+    networks.networks[1].driver = "macvlan".to_owned();
+    networks.networks[2].driver = "ipvlan".to_owned();
+    let seen = docker(&[], None).docker(Some(networks));
+    assert_eq!(sources(Family::V4, &seen), "172.17.0.0/16");
+}
+
+#[test]
+fn a_file_in_which_the_block_can_t_be_told_is_left_alone() {
+    let seen = docker(&[], None).file(AFTER, "# BEGIN UFW AND DOCKER\n*filter\n");
+    assert_eq!(
+        state(&Block(Family::V4), &seen),
+        "refused: line 1 of /etc/ufw/after.rules begins a block \"UFW AND DOCKER\" that never \
+         ends (put a line \"# END UFW AND DOCKER\" below the block's COMMIT)"
+    );
+    assert_eq!(ops(&Block(Family::V4), &seen), "");
+    assert_eq!(state(&Block(Family::V6), &seen), "differs: missing");
 }
 
 #[test]

@@ -69,6 +69,26 @@ fn any_content_comes_back_byte_for_byte() {
 }
 
 #[test]
+fn a_link_and_a_file_without_a_size_are_read_beside_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::write(at("a"), "first").unwrap();
+    symlink(at("a"), at("b")).unwrap();
+    fs::write(at("c"), "").unwrap();
+    fs::write(at("d"), "last").unwrap();
+    let paths = ["a", "b", "c", "d"].map(at);
+    let boot = Path::new("/proc/sys/kernel/random/boot_id");
+    let facts = paths.iter().map(|path| file(path, Reveal::Always));
+    let seen = read(facts.chain([file(boot, Reveal::Always)])).unwrap();
+    let text = |path: &Path| seen.text(path.to_str().unwrap()).unwrap().unwrap();
+    assert_eq!(
+        paths.each_ref().map(|path| text(path)),
+        ["first", "first", "", "last"]
+    );
+    assert_eq!(text(boot), fs::read_to_string(boot).unwrap());
+}
+
+#[test]
 fn kind_mode_and_absence_are_told_apart() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
@@ -246,8 +266,17 @@ fn a_section_that_is_missing_or_that_a_tool_failed_in_is_an_error() {
         ),
         (
             passwd(),
-            ("files", 0, "stat regular file|644|root:root|0|/etc/x"),
+            ("files", 0, "stat regular file|644|root:root|0|1|/etc/x"),
             "file /etc/x: exists but can't be read",
+        ),
+        (
+            passwd(),
+            (
+                "files",
+                0,
+                "stat regular file|644|root:root|0|2|/etc/x\nnext /etc/x\nsum 00  /etc/x\ntexts eHk=",
+            ),
+            "file /etc/x: was changed while it was read; try again",
         ),
         (
             rules(),
@@ -301,6 +330,33 @@ fn dockers_answers_become_containers_networks_and_images() {
     assert_eq!(docker.container("a").unwrap().labels["k"], "v");
     assert_eq!(docker.subnets(), ["172.17.0.0/16"]);
     assert!(docker.image("x:1").is_some() && docker.image("x:2").is_none());
+}
+
+#[test]
+fn what_systemd_says_of_the_ssh_socket_is_handed_to_the_script_that_wants_it() {
+    // Stands for systemctl: names what it is asked for, a block each.
+    let systemctl = "systemctl() { shift 4; for unit; do \
+                     printf 'LoadState=loaded\\nListen=%s\\n\\n' $unit; done; }\n";
+    let told = |units: &[&str]| {
+        let script = Script("printf %s \"${PROVISION_SSH_SOCKET-not asked}\"");
+        let mut facts = vec![Fact::Sh(script, Vec::new())];
+        facts.extend(units.iter().map(|name| Fact::Unit((*name).to_owned())));
+        let gather = Gather::new(NONCE, facts);
+        let done = Command::new("sh")
+            .arg("-c")
+            .arg(format!("{systemctl}{}", gather.script()))
+            .output()
+            .unwrap();
+        let seen = gather.parse(&done.stdout).unwrap();
+        for name in units {
+            assert_eq!(seen.unit(name).unwrap().load, "loaded", "{name}");
+        }
+        seen.sh(script, &[]).unwrap().text.clone()
+    };
+    let socket = "LoadState=loaded\nListen=ssh.socket";
+    assert_eq!(told(&["a.service", "z.service"]), socket);
+    assert_eq!(told(&["ssh.socket", "z.service"]), socket);
+    assert_eq!(told(&[]), "not asked");
 }
 
 #[test]

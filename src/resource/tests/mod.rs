@@ -12,6 +12,7 @@ mod login;
 #[cfg(target_os = "linux")]
 mod scripts;
 mod system;
+mod unfirewall;
 
 use super::fact::{Docker, Family, File, Printed, Unit};
 use super::{Action, Content, Fact, Observed, Resource, sha256};

@@ -33,10 +33,7 @@ fn the_ports_of_ssh_are_the_one_in_use_and_those_that_are_listened_on_from_outsi
     let script = Script(include_str!("../sh/ssh-port.sh"));
     let cmd = Cmd::script(script, Vec::<String>::new());
     let told = |connection: &str, socket: &str, sshd: &str| {
-        let systemctl = fake(
-            "systemctl",
-            &format!("case $* in *is-active*) [ -n '{socket}' ];; *) printf '{socket}';; esac"),
-        );
+        let systemctl = fake("systemctl", &format!("printf '{socket}'"));
         let sshd = fake("sshd", &format!("printf '{sshd}'"));
         let (systemctl, sshd) = (systemctl.path().display(), sshd.path().display());
         let path = format!("{systemctl}:{sshd}:/usr/bin:/bin");
@@ -57,7 +54,10 @@ fn the_ports_of_ssh_are_the_one_in_use_and_those_that_are_listened_on_from_outsi
     );
     let socket = "Listen=[::]:22 (Stream)\\nListen=127.0.0.1:23 (Stream)\\n\
                   Listen=0.0.0.0:2222 (Stream)\\nListen=/run/ssh (Stream)\\n";
-    assert_eq!(told(six, socket, both), "2222 22 2222", "systemd listens");
+    let active = format!("{socket}ActiveState=active\\n");
+    assert_eq!(told(six, &active, both), "2222 22 2222", "systemd listens");
+    let inactive = format!("{socket}ActiveState=inactive\\n");
+    assert_eq!(told(six, &inactive, both), "2222 22 2200", "sshd listens");
     assert_eq!(told("", "", both), "unknown 22 2200");
 }
 
@@ -178,7 +178,9 @@ fn a_guard_that_was_left_gives_the_old_state_back_once_and_only_if_it_was_armed(
     let script = Script(include_str!("../sh/leftover.sh"));
     for (marks, restored) in [
         (&["armed"][..], true),
-        (&["armed", "rolled-back"], false),
+        // One that was broken off half way.
+        (&["firing"], true),
+        (&["rolled-back"], false),
         (&[], false),
     ] {
         let dir = tempfile::tempdir().unwrap();
@@ -190,7 +192,8 @@ fn a_guard_that_was_left_gives_the_old_state_back_once_and_only_if_it_was_armed(
         let witness = dir.path().join("restored");
         fs::write(
             guard.join("restore"),
-            "echo \"$1\" >\"$1/../../restored\"\n",
+            "echo \"$3\" >\"$1/../../restored\"; mv \"$1\"/armed \"$1\"/firing \
+             \"$1/rolled-back\" 2>/dev/null || rm -f \"$1/armed\" \"$1/firing\"\n",
         )
         .unwrap();
         let guards = dir.path().join("guard").display().to_string();
@@ -201,6 +204,24 @@ fn a_guard_that_was_left_gives_the_old_state_back_once_and_only_if_it_was_armed(
         assert_eq!(witness.exists(), restored, "{marks:?}");
         assert!(!guard.exists(), "{marks:?}");
     }
+}
+
+#[test]
+fn a_guard_that_can_t_give_the_old_state_back_stays_and_stops_the_run() {
+    let script = Script(include_str!("../sh/leftover.sh"));
+    let dir = tempfile::tempdir().unwrap();
+    let guard = dir.path().join("guard/firewall");
+    fs::create_dir_all(&guard).unwrap();
+    fs::write(guard.join("armed"), "").unwrap();
+    fs::write(guard.join("restore"), "exit 1\n").unwrap();
+    let tools = fake("systemctl", "exit 4");
+    let path = format!("{}:/usr/bin:/bin", tools.path().display());
+    let guards = dir.path().join("guard").display().to_string();
+    let done = run(&Cmd::script(script, [guards]), &[("PATH", &path)]);
+    assert_eq!(done.status.code(), Some(1), "{done:?}");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(said.contains("could not be put back"), "{said}");
+    assert!(guard.join("armed").exists());
 }
 
 /// What user.sh makes of a user's keys and those of root, with these arguments and stdin.

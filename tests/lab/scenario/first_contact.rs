@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use crate::program::{Ended, PROGRAM, Running, succeeds};
 use crate::servers::{console, program, try_console};
-use crate::site::{LAB, Variant, at, set};
+use crate::site::{Variant, at, lab, set};
 
 /// The password of root, and the variable that tells it.
 const PASSWORD: &str = "battery-staple-7";
@@ -122,7 +122,7 @@ pub fn as_ssh_config_says() {
     let mut address = String::new();
     let site = Variant::new(|site| {
         let key = at(site, &["ssh"]).remove("key").unwrap();
-        assert!(key.as_str().unwrap().starts_with(LAB));
+        assert!(key.as_str().unwrap().starts_with(&lab()));
         let app1 = at(site, &["hosts", "app1"]);
         app1.remove("host_key").unwrap();
         address = app1["address"].as_str().unwrap().to_owned();
@@ -134,8 +134,9 @@ pub fn as_ssh_config_says() {
         .output()
         .unwrap();
     let text = format!(
-        "Host first-*\n  Port 2022\n  HostName {address}\n  IdentityFile {LAB}/id_ed25519\n  \
+        "Host first-*\n  Port 2022\n  HostName {address}\n  IdentityFile {}/id_ed25519\n  \
          UserKnownHostsFile {}\n  StrictHostKeyChecking no\n  UseKeychain yes\n",
+        lab(),
         known.display()
     );
     std::fs::write(&conf, text).unwrap();

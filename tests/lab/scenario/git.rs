@@ -12,7 +12,7 @@ use toml::{Table, Value};
 use crate::outside::{PROXY, page};
 use crate::program::{Running, provision, text};
 use crate::servers::{APPS, console, converged, run_with};
-use crate::site::{LAB, Variant, set};
+use crate::site::{Variant, lab, set};
 
 /// A work tree with the example app, and the bare repository that it is pushed to.
 struct Repository(tempfile::TempDir);
@@ -24,7 +24,7 @@ impl Repository {
         let work = repository.work();
         let copied = Command::new("cp")
             .arg("-r")
-            .arg(format!("{LAB}/polls"))
+            .arg(format!("{}/polls", lab()))
             .arg(&work)
             .status();
         assert!(copied.unwrap().success());

@@ -4,23 +4,38 @@ mod audit;
 mod become_root;
 mod bookworm;
 mod converged;
+mod cuts;
 mod drift;
 mod dropped;
+mod exposure;
 mod first_contact;
 mod fresh;
 mod git;
 mod harden;
 mod held;
 mod killed;
+mod lints;
+mod matrix;
+mod nmap;
+mod lockout;
 mod options;
 mod over_time;
 mod power;
 mod refusals;
+mod rules;
 mod ssh_servers;
 mod values;
 
 /// A scenario by its name.
 pub type Scenario = (&'static str, fn());
+
+/// Whether a scenario measures time, or holds servers to limits of a second or two, so that it
+/// must have the machine for itself.
+pub fn is_about_time(name: &str) -> bool {
+    ["converged_", "ssh_servers_", "bookworm_ssh_servers_"]
+        .iter()
+        .any(|topic| name.starts_with(topic))
+}
 
 /// All of them, in the order they run.
 pub const ALL: &[Scenario] = &[
@@ -61,6 +76,66 @@ pub const ALL: &[Scenario] = &[
         drift::deleted_route,
     ),
     (
+        "rules_take_the_place_of_others_and_the_file_comes_back_byte_for_byte",
+        rules::in_place_and_back,
+    ),
+    (
+        "rules_leave_a_file_alone_in_which_a_block_can_t_be_told",
+        rules::refused,
+    ),
+    (
+        "rules_cover_networks_that_docker_makes_later",
+        rules::later_networks,
+    ),
+    (
+        "rules_hold_over_ipv6_where_docker_publishes_there",
+        rules::over_ipv6,
+    ),
+    (
+        "rules_let_further_sources_in_to_containers_and_hosts",
+        rules::further_ports,
+    ),
+    (
+        "lints_settings_under_which_the_firewall_can_t_hold_stop_a_run",
+        lints::settings,
+    ),
+    (
+        "lints_two_iptables_backends_at_once_stop_a_run",
+        lints::mixed_backends,
+    ),
+    (
+        "lints_containers_that_nobody_asked_for_are_told",
+        lints::containers,
+    ),
+    (
+        "lints_networks_that_are_trusted_whole_are_told",
+        lints::trusted_networks,
+    ),
+    (
+        "lints_ufw_that_is_off_is_told_and_one_that_would_lock_out_stops_a_run",
+        lints::ufw_off,
+    ),
+    (
+        "matrix_of_three_hosts_is_as_expected_from_every_side_in_under_three_seconds",
+        matrix::measured,
+    ),
+    (
+        "matrix_a_stopped_service_is_inconclusive_and_not_blocked",
+        matrix::stopped,
+    ),
+    (
+        "matrix_a_container_that_nobody_asked_for_is_blocked_or_an_exposure",
+        matrix::stray,
+    ),
+    (
+        "matrix_a_view_from_a_trusted_address_is_no_stranger_s",
+        matrix::trusted,
+    ),
+    (
+        "matrix_a_server_elsewhere_looks_with_a_shell_and_curl_alone",
+        matrix::from_elsewhere,
+    ),
+    (
         "power_after_a_power_cut_the_site_comes_back_by_itself_and_closed",
         power::cut,
     ),
@@ -83,6 +158,18 @@ pub const ALL: &[Scenario] = &[
     (
         "values_arrive_in_the_container_byte_for_byte",
         values::byte_for_byte,
+    ),
+    (
+        "exposure_rules_of_the_field_let_in_whom_they_let_in",
+        exposure::rules_of_the_field,
+    ),
+    (
+        "exposure_our_rules_let_in_the_proxy_alone_by_every_address",
+        exposure::ours,
+    ),
+    (
+        "nmap_from_outside_finds_ssh_and_on_the_proxy_the_site",
+        nmap::from_outside,
     ),
     (
         "options_the_proxy_serves_static_files_itself",
@@ -132,6 +219,14 @@ pub const ALL: &[Scenario] = &[
     (
         "killed_under_an_armed_guard_the_next_run_makes_the_change_to_stay",
         held::killed_under_an_armed_guard,
+    ),
+    (
+        "cuts_a_hundred_times_a_host_is_in_the_old_or_the_new_state_and_lets_in",
+        cuts::a_hundred_times,
+    ),
+    (
+        "lockout_rules_that_shut_ssh_out_are_taken_back_in_the_guards_time",
+        lockout::is_rolled_back,
     ),
     (
         "harden_sshd_lets_in_the_sudo_user_alone_or_what_was_is_put_back",

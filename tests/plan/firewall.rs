@@ -1,0 +1,127 @@
+//! Whom the firewall lets in, by what site.toml says of hosts and further ports.
+
+use provision::resource::fact::File;
+use provision::resource::{Action, Observed};
+
+use crate::{SCALED, whole};
+
+/// The rules that are added on a host whose ufw has none, without those for SSH.
+fn rules(site: &str, host: &str) -> Vec<String> {
+    let mut seen = Observed::default();
+    for path in ["/etc/ufw/user.rules", "/etc/ufw/user6.rules"] {
+        let empty = File {
+            kind: "regular file".to_owned(),
+            mode: 0o640,
+            owner: "root:root".to_owned(),
+            modified: 0,
+            sha256: None,
+            content: Some(Vec::new()),
+        };
+        seen.files.insert(path.to_owned(), Some(empty));
+    }
+    let plan = whole(site);
+    let host = plan.hosts.iter().find(|h| h.host.name.as_str() == host);
+    let step = host.unwrap().steps.iter().find(|s| s.name == "firewall");
+    let mut told = Vec::new();
+    for resource in &step.unwrap().resources {
+        let ssh = provision::resource::fact::Printed {
+            status: 0,
+            text: "22".to_owned(),
+        };
+        let facts = resource.facts().into_iter();
+        seen.printed.extend(facts.filter_map(|fact| match fact {
+            provision::resource::Fact::Sh(script, args) => Some(((script, args), ssh.clone())),
+            _ => None,
+        }));
+        if !resource.id().starts_with("ufw ") {
+            continue;
+        }
+        let ops = resource.converge(&seen);
+        told.extend(ops.iter().filter_map(|op| match op.action {
+            Action::Run { .. } => op.what.strip_prefix("ufw ").map(str::to_owned),
+            Action::Put { .. } => None,
+        }));
+    }
+    told.retain(|rule| !rule.ends_with(" port 22"));
+    let short = |rule: &String| {
+        rule.replace(" proto tcp", "")
+            .replace(" to any port", " to")
+    };
+    told.iter().map(short).collect()
+}
+
+#[test]
+fn an_app_server_lets_the_proxy_through_by_every_address_it_may_come_from() {
+    assert_eq!(
+        rules(SCALED, "app1"),
+        ["route allow from 198.51.100.10 to 8000"]
+    );
+    let proxy = "address = \"198.51.100.10\"\n";
+    let many = format!("{proxy}ipv6 = \"2001:db8::10\"\nprivate = \"10.20.0.10\"\n");
+    let site = SCALED.replace(proxy, &many);
+    assert_eq!(
+        rules(&site, "app1"),
+        [
+            // Over IPv6 Docker's proxy program answers, at the published port.
+            "allow from 2001:db8::10 to 80",
+            "route allow from 198.51.100.10 to 8000",
+            "route allow from 2001:db8::10 to 8000",
+            "route allow from 10.20.0.10 to 8000",
+        ]
+    );
+    // The way it takes first.
+    let app = "address = \"198.51.100.11\"\n";
+    let site = site.replace(app, &format!("{app}private = \"10.20.0.11\"\n"));
+    assert_eq!(
+        rules(&site, "app1")[1],
+        "route allow from 10.20.0.10 to 8000"
+    );
+    assert_eq!(rules(&site, "app1").len(), 4);
+    let told = "[firewall]\nproxy_addresses = [\"203.0.113.9\", \"2001:db8:9::9\"]\n";
+    assert_eq!(
+        rules(&format!("{site}{told}"), "app1"),
+        [
+            "allow from 2001:db8:9::9 to 80",
+            "route allow from 203.0.113.9 to 8000",
+            "route allow from 2001:db8:9::9 to 8000",
+        ],
+        "behind NAT it has no other"
+    );
+}
+
+#[test]
+fn further_ports_lead_to_the_host_or_to_a_container() {
+    let allow = r#"[firewall]
+allow = [
+  { port = 9100, from = ["198.51.100.7", "2001:db8:7::/64"] },
+  { port = 5555, to = "container", from = ["203.0.113.0/24"], on = "app" },
+  { port = 8000, to = "container", from = ["198.51.100.10"], on = "app" },
+  { port = 8025, to = "container", on = "proxy" },
+  { port = 8080, to = "host", on = "proxy" },
+]
+"#;
+    let site = format!("{SCALED}{allow}");
+    assert_eq!(
+        rules(&site, "app2"),
+        [
+            "allow from 198.51.100.7 to 9100",
+            "allow from 2001:db8:7::/64 to 9100",
+            // Named twice, and needed once.
+            "route allow from 198.51.100.10 to 8000",
+            "route allow from 203.0.113.0/24 to 5555",
+        ]
+    );
+    assert_eq!(
+        rules(&site, "proxy"),
+        [
+            "allow from any to 80",
+            "allow from any to 443",
+            "allow from 198.51.100.7 to 9100",
+            "allow from 2001:db8:7::/64 to 9100",
+            "allow from any to 8080",
+            "route allow from any to 80",
+            "route allow from any to 443",
+            "route allow from any to 8025",
+        ]
+    );
+}
