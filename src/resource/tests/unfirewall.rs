@@ -59,6 +59,7 @@ fn docker() -> Docker {
         image_id: String::new(),
         labels: Default::default(),
         ports,
+        host_config: Default::default(),
     };
     let subnet = "172.17.0.0/16".to_owned();
     Docker {
