@@ -13,7 +13,7 @@ const NOBODY: &str = "198.51.100.99";
 
 /// An ssh_config of somebody who gets in everywhere as root or as the site's sudo user.
 fn config(dir: &Path) -> String {
-    let lab = site::LAB;
+    let lab = site::lab();
     let text = format!(
         "Host app1\n  HostName 198.51.100.11\n  User deploy\n\
          Host app2\n  HostName 198.51.100.12\n\
