@@ -10,7 +10,7 @@ use toml::{Table, Value as Toml};
 use crate::outside::open_ports;
 use crate::program::{Ended, provision, text};
 use crate::servers::{HOSTS, console, converged};
-use crate::site::{self, LAB, Variant, set};
+use crate::site::{self, Variant, lab, set};
 
 /// Commands of a look at three hosts in which every silence was settled at once: each reads its
 /// receipt, says what it is like, and tries its connections; the proxy does so twice, within its
@@ -228,7 +228,11 @@ pub fn trusted() {
 pub fn from_elsewhere() {
     converged();
     let variant = Variant::new(|site| {
-        set(site, &["ssh", "known_hosts"], format!("{LAB}/known_hosts"));
+        set(
+            site,
+            &["ssh", "known_hosts"],
+            format!("{}/known_hosts", lab()),
+        );
         let mut verify = Table::new();
         verify.insert("from".to_owned(), Toml::from(vec!["root@198.51.100.14"]));
         site.insert("verify".to_owned(), verify.into());
