@@ -4,11 +4,10 @@ use super::stage::Stage;
 use super::{AuditArgs, Error, prepare, run};
 use crate::engine;
 use crate::event::Mode;
-use crate::lint::{Lint, Wanted};
 use crate::plan::{HostPlan, Plan, StepPlan};
-use crate::resource::Resource;
 use crate::resource::ufw_policy::Reading;
 use crate::site::{self, Destination, Host, Site};
+use crate::step;
 
 /// The one step of the plan, which reads and changes nothing.
 const STEP: &str = "audit";
@@ -21,10 +20,11 @@ pub(super) fn audit(args: &AuditArgs) -> Result<u8, Error> {
     };
     let settings = prepare::settings(site, &args.ssh)?;
     let site = &settings.site;
+    let hosts = site.hosts.values().map(|host| host_plan(site, host));
     let plan = Plan {
         site: site.name.to_string(),
         playbook: String::new(),
-        hosts: site.hosts.values().map(host_plan).collect(),
+        hosts: hosts.collect(),
         checks: Vec::new(),
         lookups: Vec::new(),
     };
@@ -66,15 +66,14 @@ fn bare(servers: &[String]) -> Result<Site, Error> {
     })
 }
 
-fn host_plan(host: &Host) -> HostPlan {
-    // Of a server that others set up nobody knows what it is meant to publish.
-    let lint = Lint::new(Wanted::default()).thorough();
-    let resources: Vec<Box<dyn Resource>> = vec![Box::new(lint), Box::new(Reading)];
+fn host_plan(site: &Site, host: &Host) -> HostPlan {
+    // Of a server without a role nobody knows what it is meant to publish.
+    let lint = step::closely(site, host);
     HostPlan {
         host: host.clone(),
         steps: vec![StepPlan {
             name: STEP.to_owned(),
-            resources,
+            resources: vec![lint, Box::new(Reading)],
             after: Vec::new(),
         }],
     }

@@ -251,7 +251,10 @@ impl Ledger {
                     ..Restart::default()
                 });
             }
-            Event::Restarted { ms, missing, .. } => {
+            Event::Restarted { host, ms, missing } => {
+                for step in &mut self.host(host).steps {
+                    step.doing = None;
+                }
                 if let Some(restart) = self.restarts.last_mut() {
                     restart.ms = Some(*ms);
                     restart.missing.clone_from(missing);

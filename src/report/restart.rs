@@ -109,6 +109,8 @@ pub(super) fn conclusion(ledger: &Ledger) -> Page {
             row.plain(format!(" after a restart of {first}: {why}"))
                 .plain(time),
         );
+    } else if held.is_empty() {
+        page.push(Row::new().plain("no server was restarted").plain(time));
     } else {
         let row = Row::new().ink(Ink::Good, "unchanged");
         let what = format!(

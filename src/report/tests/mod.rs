@@ -11,10 +11,12 @@ use super::story::Story;
 use super::{Json, Plain, Reporter, Terminal, Verbosity};
 use crate::event::{Event, Failure, Line, Mode, Outcome, State, Summary};
 
+mod audit;
 mod outlets;
 mod plan;
 mod proof;
 mod remarks;
+mod restart;
 mod run;
 
 /// A time of day for the snapshots, seconds since 1970.

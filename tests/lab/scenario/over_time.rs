@@ -49,12 +49,12 @@ fn assert_same(before: &[String], after: &[String], what: &str) {
 /// Waits until the site answers and its containers are well.
 fn answers() {
     let start = Instant::now();
-    let well = |host: &&str| {
+    let well = |host: &str| {
         let running = console(host, "docker ps --format '{{.Names}} {{.Status}}' || :");
         running.contains("polls") && !running.contains("starting)")
     };
     while !(PROXY.iter().all(|address| page(address).status == 200)
-        && HOSTS.iter().all(|h| well(&h)))
+        && HOSTS.iter().all(|h| well(h)))
     {
         assert!(start.elapsed() < LIMIT, "no page after {LIMIT:?}");
         thread::sleep(Duration::from_millis(500));
