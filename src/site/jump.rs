@@ -62,6 +62,29 @@ pub(super) fn list(
     reader: &Reader<'_>,
     raw: Option<&Spanned<Words>>,
 ) -> Result<Option<Vec<Jump>>, Error> {
+    servers(reader, raw, &BASTION)
+}
+
+/// What a list of servers is for, and how they are written.
+struct Use {
+    what: &'static str,
+    written: &'static str,
+}
+
+const BASTION: Use = Use {
+    what: "a bastion",
+    written: "a host of this site, or [USER@]HOST[:PORT]",
+};
+const VANTAGE: Use = Use {
+    what: "a server to look from",
+    written: "[USER@]HOST[:PORT]",
+};
+
+fn servers(
+    reader: &Reader<'_>,
+    raw: Option<&Spanned<Words>>,
+    usage: &Use,
+) -> Result<Option<Vec<Jump>>, Error> {
     let Some(raw) = raw else {
         return Ok(None);
     };
@@ -69,7 +92,7 @@ pub(super) fn list(
     for text in Words::list(raw) {
         // `ssh -J` takes several with commas between them.
         for part in text.get_ref().split(',') {
-            jumps.push(one(reader, &text, part.trim())?);
+            jumps.push(one(reader, &text, part.trim(), usage)?);
         }
     }
     Ok(Some(jumps))
@@ -81,7 +104,7 @@ pub(super) fn vantages(
     raw: Option<&Spanned<Words>>,
     hosts: &BTreeMap<HostName, Host>,
 ) -> Result<Vec<Jump>, Error> {
-    let vantages = list(reader, raw)?.unwrap_or_default();
+    let vantages = servers(reader, raw, &VANTAGE)?.unwrap_or_default();
     for vantage in &vantages {
         let Jump::Elsewhere { host, .. } = vantage else {
             continue;
@@ -114,17 +137,20 @@ pub(super) fn vantages(
     Ok(vantages)
 }
 
-fn one(reader: &Reader<'_>, text: &Text, written: &str) -> Result<Jump, Error> {
+fn one(reader: &Reader<'_>, text: &Text, written: &str, usage: &Use) -> Result<Jump, Error> {
     let wrong = |instead: &str| {
         reader.wrong(
             text.span(),
-            format!("{written:?} is not a bastion"),
+            format!("{written:?} is not {}", usage.what),
             instead.to_owned(),
         )
     };
-    let usual = "write a host of this site, or [USER@]HOST[:PORT] as `ssh -J` takes it";
+    let usual = format!("write {} as `ssh -J` takes it", usage.written);
     if written == "none" {
-        return Err(wrong("write [] for no bastion"));
+        return Err(wrong(&format!(
+            "write [] for no {}",
+            usage.what.trim_start_matches("a ")
+        )));
     }
     let rest = written.strip_prefix("ssh://").unwrap_or(written);
     let (user, rest) = match rest.rsplit_once('@') {
@@ -157,7 +183,7 @@ fn one(reader: &Reader<'_>, text: &Text, written: &str) -> Result<Jump, Error> {
                 .all(|c| c.is_ascii_alphanumeric() || more.contains(c))
     };
     if !plain(host, "._-:%") || !user.is_none_or(|user| plain(user, "._-@+\\")) {
-        return Err(wrong(usual));
+        return Err(wrong(&usual));
     }
     Ok(Jump::Elsewhere {
         user: user.map(str::to_owned),
