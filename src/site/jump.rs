@@ -1,6 +1,7 @@
 //! Bastions on the way to a host: what `jump` may say, and that no way leads in a circle.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -62,6 +63,29 @@ pub(super) fn list(
     reader: &Reader<'_>,
     raw: Option<&Spanned<Words>>,
 ) -> Result<Option<Vec<Jump>>, Error> {
+    servers(reader, raw, &BASTION)
+}
+
+/// What a list of servers is for, and how they are written.
+struct Use {
+    what: &'static str,
+    written: &'static str,
+}
+
+const BASTION: Use = Use {
+    what: "a bastion",
+    written: "a host of this site, or [USER@]HOST[:PORT]",
+};
+const VANTAGE: Use = Use {
+    what: "a server to look from",
+    written: "[USER@]HOST[:PORT]",
+};
+
+fn servers(
+    reader: &Reader<'_>,
+    raw: Option<&Spanned<Words>>,
+    usage: &Use,
+) -> Result<Option<Vec<Jump>>, Error> {
     let Some(raw) = raw else {
         return Ok(None);
     };
@@ -69,7 +93,7 @@ pub(super) fn list(
     for text in Words::list(raw) {
         // `ssh -J` takes several with commas between them.
         for part in text.get_ref().split(',') {
-            jumps.push(one(reader, &text, part.trim())?);
+            jumps.push(one(reader, &text, part.trim(), usage)?);
         }
     }
     Ok(Some(jumps))
@@ -81,7 +105,7 @@ pub(super) fn vantages(
     raw: Option<&Spanned<Words>>,
     hosts: &BTreeMap<HostName, Host>,
 ) -> Result<Vec<Jump>, Error> {
-    let vantages = list(reader, raw)?.unwrap_or_default();
+    let vantages = servers(reader, raw, &VANTAGE)?.unwrap_or_default();
     for vantage in &vantages {
         let Jump::Elsewhere { host, .. } = vantage else {
             continue;
@@ -114,22 +138,23 @@ pub(super) fn vantages(
     Ok(vantages)
 }
 
-fn one(reader: &Reader<'_>, text: &Text, written: &str) -> Result<Jump, Error> {
+fn one(reader: &Reader<'_>, text: &Text, written: &str, usage: &Use) -> Result<Jump, Error> {
     let wrong = |instead: &str| {
         reader.wrong(
             text.span(),
-            format!("{written:?} is not a bastion"),
+            format!("{written:?} is not {}", usage.what),
             instead.to_owned(),
         )
     };
     if written == "none" {
-        return Err(wrong("write [] for no bastion"));
+        return Err(wrong(&format!(
+            "write [] for no {}",
+            usage.what.trim_start_matches("a ")
+        )));
     }
     let Destination { user, host, port } = Destination::new(written).map_err(|e| match e {
         NoDestination::Port => wrong("write its port as a number from 1 to 65535"),
-        NoDestination::Grammar => {
-            wrong("write a host of this site, or [USER@]HOST[:PORT] as `ssh -J` takes it")
-        }
+        NoDestination::Grammar => wrong(&format!("write {} as `ssh -J` takes it", usage.written)),
     })?;
     Ok(Jump::Elsewhere { user, host, port })
 }

@@ -247,6 +247,11 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
         14:11 `staging` names another directory than `directory` → keep one of them
         13:6 no.pem holds no certificate → write the path of a PEM file, which has -----BEGIN CERTIFICATE----- in it
         14:12 "198.51.100.254" is not an address with a port → write a resolver such as "198.51.100.254:53" or "[2001:db8::53]:53"
+        14:9 "ops@" is not a server to look from → write [USER@]HOST[:PORT] as `ssh -J` takes it
+        14:8 "app1" is app1 of this site, which is looked from anyway → leave it out, or write a server that isn't part of the site
+        14:8 "198.51.100.10" is proxy of this site, which is looked from anyway → leave it out, or write a server that isn't part of the site
+        14:8 "here" is taken: every vantage has a name of its own → leave it out, or give the server another name in ~/.ssh/config
+        14:8 "203.0.113.9" is taken: every vantage has a name of its own → leave it out, or give the server another name in ~/.ssh/config
         "#);
 }
 

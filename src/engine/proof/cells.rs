@@ -58,21 +58,32 @@ pub(super) async fn findings(
     let lines = checks.iter().map(|check| line(check, scene)).collect();
     let cells = Cells { scene, lines };
     let mut seen = cells.look(&cells.tries(), FIRST).await;
-    let mut after = cells.counters(&seen).await;
-    let open = cells.unsettled(&seen, &after);
+    let before: BTreeMap<String, Denied> = scene
+        .sights
+        .iter()
+        .filter_map(|(host, sight)| Some((host.clone(), sight.as_ref().ok()?.denied)))
+        .collect();
+    let after = cells.counters(&seen).await;
+    let first = cells.tallies(&seen, &before, &after, 1, |_| true);
+    let open = cells.unsettled(&seen, &first);
+    let mut again = Vec::new();
     if !open.is_empty() {
-        for (eye, again) in cells.look(&open, LONG).await {
-            if let (Some(Ok(seen)), Ok(again)) = (seen.get_mut(&eye), again) {
-                seen.touches.extend(again.touches);
+        for (eye, later) in cells.look(&open, LONG).await {
+            if let (Some(Ok(seen)), Ok(later)) = (seen.get_mut(&eye), later) {
+                seen.touches.extend(later.touches);
             }
         }
-        after.extend(cells.counters(&seen).await);
+        // By now nobody but these sends anything, so the counters speak of them alone.
+        let last = cells.counters(&seen).await;
+        again = cells.tallies(&seen, &after, &last, 3, |line| is_in(&open, line));
     }
-    let tallies = cells.tallies(&seen, &after);
+    let remarks = doubt::of_silence(&first, &again);
     let judged = Judged {
         cells: &cells,
         seen: &seen,
-        tallies: &tallies,
+        first,
+        again,
+        open,
         answered: cells.answered(&seen),
         silent: cells.silent_doors(&seen),
         pages: cells.pages(&seen),
@@ -81,9 +92,9 @@ pub(super) async fn findings(
     let findings = checks.iter().zip(&cells.lines);
     let findings = findings.map(|(check, line)| judged.finding(check, line.as_ref()));
     let findings = findings.collect();
-    let mut remarks = doubt::of_vantage(&judged.doubts);
-    remarks.extend(doubt::of_silence(&tallies));
-    (findings, remarks)
+    let mut all = doubt::of_vantage(&judged.doubts);
+    all.extend(remarks);
+    (findings, all)
 }
 
 fn line<'a>(check: &'a Check, scene: &Scene<'_>) -> Result<Line<'a>, String> {
@@ -117,6 +128,12 @@ fn line<'a>(check: &'a Check, scene: &Scene<'_>) -> Result<Line<'a>, String> {
 /// What came of a line.
 fn touch<'s>(line: &Line<'_>, seen: &'s Sights) -> Option<&'s Touch> {
     seen.get(&line.eye)?.as_ref().ok()?.touches.get(&line.to)
+}
+
+/// Whether a line is one of these.
+fn is_in(tries: &BTreeMap<Eye, Tries>, line: &Line<'_>) -> bool {
+    let own = tries.get(&line.eye);
+    own.is_some_and(|own| own.touches.contains(&line.to))
 }
 
 fn is_silent(line: &Line<'_>, seen: &Sights) -> bool {
@@ -210,20 +227,28 @@ impl<'a> Cells<'a> {
         silence::counters(remotes).await
     }
 
-    /// Silence by host and the way its packets take.
-    fn tallies(&self, seen: &Sights, after: &BTreeMap<String, Denied>) -> Vec<Tally> {
+    /// The silence of these lines by host and the way their packets take.
+    fn tallies(
+        &self,
+        seen: &Sights,
+        before: &BTreeMap<String, Denied>,
+        after: &BTreeMap<String, Denied>,
+        each: u64,
+        of: impl Fn(&Line<'_>) -> bool,
+    ) -> Vec<Tally> {
         let mut all: BTreeMap<(&str, Kind), Tally> = BTreeMap::new();
-        for line in self.good().filter(|line| is_silent(line, seen)) {
+        let silent = self.good().filter(|line| is_silent(line, seen));
+        for line in silent.filter(|line| of(line)) {
             let host = line.check.host.as_str();
             let kind = self.kind(line);
             let tally = all.entry((host, kind)).or_insert_with(|| {
-                let before = self.sight(host).map(|sight| sight.denied);
-                let moved = before.zip(after.get(host));
+                let moved = before.get(host).zip(after.get(host));
                 Tally {
                     host: host.to_owned(),
                     kind,
                     silent: 0,
-                    moved: moved.and_then(|(before, after)| kind.moved(&before, after)),
+                    each,
+                    moved: moved.and_then(|(before, after)| kind.moved(before, after)),
                     known: moved.is_some(),
                     listening: BTreeSet::new(),
                     wanted: BTreeSet::new(),
@@ -241,8 +266,7 @@ impl<'a> Cells<'a> {
     }
 
     /// What got no answer, has to be believed, and wasn't counted by any deny rule.
-    fn unsettled(&self, seen: &Sights, after: &BTreeMap<String, Denied>) -> BTreeMap<Eye, Tries> {
-        let tallies = self.tallies(seen, after);
+    fn unsettled(&self, seen: &Sights, tallies: &[Tally]) -> BTreeMap<Eye, Tries> {
         let mut open: BTreeMap<Eye, Tries> = BTreeMap::new();
         for line in self.good().filter(|line| is_silent(line, seen)) {
             let nothing = self.listens(line) == Some(false);
@@ -251,7 +275,7 @@ impl<'a> Cells<'a> {
             }
             // Where there must be an answer, a lost packet is given more time to come again.
             let wanted = matches!(line.check.claim, Claim::Open(_) | Claim::Page { .. });
-            if !wanted && settled(&tallies, line, self.kind(line)) {
+            if !wanted && settled(tallies, line, self.kind(line)) {
                 continue;
             }
             let tries = open.entry(line.eye.clone()).or_default();
@@ -330,7 +354,11 @@ async fn as_root(remote: &Remote, cmd: Cmd, input: Vec<u8>) -> Result<Done, Stri
 struct Judged<'a> {
     cells: &'a Cells<'a>,
     seen: &'a Sights,
-    tallies: &'a [Tally],
+    /// Silence after the first look.
+    first: Vec<Tally>,
+    /// And that of the lines that were looked at again.
+    again: Vec<Tally>,
+    open: BTreeMap<Eye, Tries>,
     answered: BTreeSet<(String, IpAddr)>,
     silent: BTreeSet<(String, IpAddr)>,
     pages: BTreeMap<(String, u16), Look>,
@@ -387,13 +415,18 @@ impl Judged<'_> {
         let touch = seen.touches.get(&line.to);
         let touch = touch.ok_or_else(|| format!("{} didn't say", check.from))?;
         let kind = self.cells.kind(line);
-        let tally = self
-            .tallies
+        let tallies = match is_in(&self.open, line) {
+            true => &self.again,
+            false => &self.first,
+        };
+        let tally = tallies
             .iter()
             .find(|tally| tally.host == check.host && tally.kind == kind);
         let silent = touch.reach == Reach::TimedOut;
         let denied = tally.filter(|_| silent).and_then(|tally| tally.moved);
         if let Claim::Page { .. } = check.claim {
+            // Packets of others may be among those that were counted.
+            let denied = denied.filter(|moved| *moved == 0 || tally.is_some_and(Tally::settled));
             return Ok(Evidence::Served {
                 look: touch.look(),
                 source: seen.sources.get(&line.to.ip()).copied(),

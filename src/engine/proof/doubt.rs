@@ -20,6 +20,8 @@ pub(super) struct Tally {
     pub kind: Kind,
     /// Connections that got no answer.
     pub silent: u64,
+    /// Packets that each of them has sent at least.
+    pub each: u64,
     /// Packets that the deny rules of this kind have dropped meanwhile; `None` where there is no
     /// such rule.
     pub moved: Option<u64>,
@@ -32,9 +34,10 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Whether each connection had at least a packet counted.
+    /// Whether the packets of every connection were counted.
     pub(super) fn settled(&self) -> bool {
-        self.moved.is_some_and(|moved| moved >= self.silent)
+        self.moved
+            .is_some_and(|moved| moved >= self.silent * self.each)
     }
 }
 
@@ -132,10 +135,16 @@ pub(super) fn of_vantage(trusted: &BTreeMap<String, Trusted>) -> Vec<(String, Re
         .collect()
 }
 
-/// That packets vanish without any of the host's own rules having counted them.
-pub(super) fn of_silence(tallies: &[Tally]) -> Vec<(String, Remark)> {
+/// That packets vanish without any of the host's own rules having counted them: by what was
+/// looked at again, where the counters speak of nothing else, and by what was not.
+pub(super) fn of_silence(first: &[Tally], again: &[Tally]) -> Vec<(String, Remark)> {
     let mut all: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for tally in tallies.iter().filter(|tally| tally.known) {
+    let anew = |tally: &&Tally| {
+        let mut again = again.iter();
+        !again.any(|other| other.host == tally.host && other.kind == tally.kind)
+    };
+    let once = first.iter().filter(anew).filter(|t| t.moved == Some(0));
+    for tally in again.iter().chain(once).filter(|tally| tally.known) {
         let family = match tally.kind {
             Kind::Docker4 | Kind::Input4 => "IPv4",
             Kind::Six => "IPv6",
@@ -149,7 +158,7 @@ pub(super) fn of_silence(tallies: &[Tally]) -> Vec<(String, Remark)> {
                 "{} connections over {family} got no answer, and no deny rule has counted them",
                 tally.silent
             ),
-            Some(moved) if moved < tally.silent && !tally.wanted.is_empty() => format!(
+            Some(_) if !tally.settled() && !tally.wanted.is_empty() => format!(
                 "{}/tcp listens and is let in, and gets no answer over {family}",
                 ports(&tally.wanted)
             ),
@@ -193,6 +202,7 @@ mod tests {
             host: "app1".to_owned(),
             kind: Kind::Docker4,
             silent,
+            each: 1,
             moved,
             known: true,
             wanted: if wanted {
@@ -207,7 +217,7 @@ mod tests {
     #[test]
     fn silence_that_no_rule_has_counted_is_somebody_else_s() {
         let remarked = |tally: Tally| {
-            let remarks = of_silence(&[tally]);
+            let remarks = of_silence(&[], &[tally]);
             remarks.into_iter().map(|(_, remark)| remark.what).next()
         };
         assert!(remarked(tally(3, Some(0), &[80], false)).is_some());
@@ -223,6 +233,10 @@ mod tests {
             ..tally(1, None, &[80], false)
         };
         assert!(remarked(asked).is_none());
+        // What wasn't looked at again was counted, unless nothing was.
+        let once = |tally: Tally| of_silence(&[tally], &[]).len();
+        assert_eq!(once(tally(3, Some(0), &[], false)), 1);
+        assert_eq!(once(tally(3, Some(1), &[22], true)), 0);
     }
 
     #[test]

@@ -245,3 +245,40 @@ pub fn from_elsewhere() {
         assert_eq!(cell["seen"], "open", "{cell}");
     }
 }
+
+/// What is dropped before the host's own rules see it is told from what they drop.
+pub fn in_front() {
+    converged();
+    let rule = |verb: &str| {
+        let rules = [
+            "-i eth0 -p tcp --dport 80",
+            "-s 198.51.100.12 -p tcp --dport 22",
+        ];
+        for rule in rules {
+            console(
+                "app1",
+                &format!("iptables -t raw -{verb} PREROUTING {rule} -j DROP"),
+            );
+        }
+    };
+    rule("I");
+    let ended = verify(&site::file());
+    rule("D");
+    assert_eq!(ended.code, Some(4), "{ended}");
+    let mut remarks = ended.told("remarked");
+    remarks.retain(|event| event["remark"]["rule"] == "provider-firewall");
+    assert!(!remarks.is_empty(), "{ended}");
+    assert!(
+        remarks.iter().all(|event| event["host"] == "app1"),
+        "{ended}"
+    );
+    let ssh = cells(&ended, "app1", 22, "app2");
+    assert!(
+        ssh.iter().any(|cell| cell["verdict"] == "failed"),
+        "{ended}"
+    );
+    let page = cells(&ended, "app1", 80, "proxy");
+    let ours = |cell: &Value| text(&cell["evidence"]).contains("proxy_addresses");
+    assert!(!page.iter().any(ours), "{page:?}");
+    verify(&site::file()).proven();
+}

@@ -136,6 +136,10 @@ pub const ALL: &[Scenario] = &[
         matrix::from_elsewhere,
     ),
     (
+        "matrix_a_firewall_in_front_is_told_from_the_host_s_own",
+        matrix::in_front,
+    ),
+    (
         "power_after_a_power_cut_the_site_comes_back_by_itself_and_closed",
         power::cut,
     ),
