@@ -479,7 +479,19 @@ fn two_guards_on_one_host_are_refused_and_the_same_one_keeps_its_snapshot() {
 #[test]
 fn what_is_being_done_under_a_guard_ends_before_the_old_state_comes_back() {
     let guarded = Guarded::new();
-    guarded.write("root/run/provision/holder", "fence 1 1\n");
+    let mut lock = Command::new("sleep").arg("60").spawn().unwrap();
+    let stat = fs::read_to_string(format!("/proc/{}/stat", lock.id())).unwrap();
+    let began = stat
+        .rsplit(") ")
+        .next()
+        .unwrap()
+        .split(' ')
+        .nth(19)
+        .unwrap();
+    guarded.write(
+        "root/run/provision/holder",
+        &format!("fence {} {began}\n", lock.id()),
+    );
     guarded.arm();
     let turn = guarded.at("root/var/lib/provision/operation");
     let operation = Command::new("setsid")
@@ -502,6 +514,10 @@ fn what_is_being_done_under_a_guard_ends_before_the_old_state_comes_back() {
     assert!(
         !guarded.at("root/run/provision/holder").exists(),
         "and nothing more of that run is done"
+    );
+    assert!(
+        lock.wait().unwrap().code().is_none(),
+        "it holds the host no more"
     );
 
     // Another run's are its own.

@@ -30,20 +30,28 @@ failed() {
     echo "could not put back $1" >>"$dir/failed"
 }
 
-# What is being done under the guard may not go on once the old state is back.
+# When process $1 was started: the 20th word behind its name.
+started() {
+    stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+    echo "${stat##*) }" | cut -d ' ' -f 20
+}
+
+# What is being done under the guard may not go on once the old state is back. Its run is over,
+# and lets go of the host: a server that was not told of the end of a connection would hold it
+# for hours.
 end_operation() {
     holder=run/provision/holder
     if [ -e "$holder" ]; then
         cmp -s -- "$holder" "$dir/holder" || return 0
         rm -f -- "$holder"
+        read -r _ pid began <"$dir/holder" || :
+        [ "$(started "$pid")" != "$began" ] || kill "$pid" 2>/dev/null
     fi
     turn=var/lib/provision/operation
     for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
         [ -e "$turn" ] && ! flock --nonblock "$turn" true || return 0
         { read -r _ && read -r kind pid began group; } <"$turn" || return 0
-        stat=$(cat "/proc/$pid/stat" 2>/dev/null) || return 0
-        # Behind the name: the 20th word is when it was started.
-        [ "$kind" = op ] && [ "$(echo "${stat##*) }" | cut -d ' ' -f 20)" = "$began" ] || return 0
+        [ "$kind" = op ] && [ "$(started "$pid")" = "$began" ] || return 0
         case $try in
         1) kill -s TERM -- "-$group" 2>/dev/null ;;
         10) kill -s KILL -- "-$group" 2>/dev/null ;;

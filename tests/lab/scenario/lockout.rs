@@ -46,13 +46,14 @@ pub fn is_rolled_back() {
         HOST,
         "export DEBIAN_FRONTEND=noninteractive; apt-get update -q; apt-get install -qy ufw",
     );
-    // In front of the rule that takes what is established, and all others.
+    // In front of the rule that takes what is established, and all others. An empty table is there
+    // before too: what was none at all comes back as an empty one.
     console(
         HOST,
         &format!(
             "sed -i '0,/^-A ufw-before-input/s/^-A ufw-before-input/{SHUT}\\n&/' \
              /etc/ufw/before.rules; grep -q 'dport 22' /etc/ufw/before.rules; \
-             iptables -L -n; ip6tables -L -n; mkdir -p /etc/systemd/system/multi-user.target.wants"
+             iptables -P INPUT ACCEPT; ip6tables -P INPUT ACCEPT; mkdir -p /etc/systemd/system/multi-user.target.wants"
         ),
     );
     let before = state();

@@ -1,12 +1,21 @@
 //! A change that could cut us off is taken back by the server itself, unless a new
 //! connection proves that we can still come in. The old connection proves nothing:
 //! established flows survive almost any firewall.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | this | arms, renews and disarms, each over the connection that shows that one can come in |
+//! | `story` | what is told of a change that didn't stay |
 
+mod story;
+
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use super::failure::{failure, lost};
+use self::story::{not_back, rolled_back, shut_out, too_late, untold};
+use super::failure::lost;
 use super::login::Entrance;
 use super::remote::Remote;
 use super::{Events, Settings};
@@ -14,16 +23,19 @@ use crate::event::{Event, Failure};
 use crate::shell::{Cmd, Script};
 use crate::ssh::{Done, Input};
 
-const ARM: Script = Script(include_str!("sh/guard-arm.sh"));
-const RESTORE: &str = include_str!("sh/guard-restore.sh");
-const RENEW: Script = Script(include_str!("sh/guard-renew.sh"));
-const DISARM: Script = Script(include_str!("sh/guard-disarm.sh"));
+const ARM: Script = Script(include_str!("../sh/guard-arm.sh"));
+const RESTORE: &str = include_str!("../sh/guard-restore.sh");
+const RENEW: Script = Script(include_str!("../sh/guard-renew.sh"));
+const DISARM: Script = Script(include_str!("../sh/guard-disarm.sh"));
 
 /// Where the guard's files lie below.
 const ROOT: &str = "/";
 
 /// An sshd that reads its configuration again is deaf for a moment.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a new connection may take before it is told that none has come about.
+const SILENT: Duration = Duration::from_secs(2);
 
 /// How long the server is given to put the old state back, once its time is up.
 const RESTORED: Duration = Duration::from_secs(2);
@@ -70,6 +82,8 @@ enum Errand {
     Disarm,
     /// The change isn't over: the guard's time begins anew.
     Renew,
+    /// The guard's time is up: it has fired, or does so now.
+    Fire,
 }
 
 /// What a guard's script told.
@@ -160,7 +174,7 @@ impl Guard {
         self.forget(remote).await;
         if told.word == "rolled-back" {
             // What failed did so because its time was up.
-            return Lapsed::RolledBack(self.too_late(&told.said, &remote.events));
+            return Lapsed::RolledBack(too_late(self.seconds, &told.said, &remote.events));
         }
         let mut failure = why.clone();
         let next = not_back(&told.said, &remote.events).unwrap_or_else(|| {
@@ -172,25 +186,6 @@ impl Guard {
             None => next,
         });
         Lapsed::RolledBack(failure)
-    }
-
-    /// The story of a change that was not made in its time.
-    fn too_late(&self, said: &str, events: &Events) -> Failure {
-        let mut late = failure(
-            "guard",
-            format!(
-                "the change was not made and proven within the {} seconds of its guard, so the \
-                 server put its old firewall and sshd's old configuration back",
-                self.seconds
-            ),
-            "",
-        );
-        late.next = Some(not_back(said, events).unwrap_or_else(|| {
-            "nobody was shut out: give a slow server more time, guard_seconds in [firewall], and \
-             run again"
-                .to_owned()
-        }));
-        late
     }
 
     /// A failure under an armed guard, with what the guard will make of it.
@@ -282,6 +277,7 @@ impl Guard {
     fn arguments(&self, errand: Errand) -> Vec<String> {
         let last = match errand {
             Errand::Disarm => "disarm".to_owned(),
+            Errand::Fire => "fire".to_owned(),
             Errand::Renew => self.seconds.to_string(),
         };
         vec![self.name.clone(), last, ROOT.to_owned()]
@@ -307,7 +303,7 @@ impl Guard {
                 sleep_until(self.fires + RESTORED).await;
                 let end = Instant::now() + AFTERWARDS;
                 loop {
-                    match self.enter(Errand::Disarm, entrance(), None).await {
+                    match self.enter(Errand::Fire, entrance(), None).await {
                         Ok(visit) => break (visit, Some(why)),
                         Err(Shut::Out(failure)) if Instant::now() >= end => {
                             return Err(Lapsed::Failed(shut_out(failure)));
@@ -324,7 +320,7 @@ impl Guard {
                 self.forget(&visit.remote).await;
                 Err(Lapsed::RolledBack(match why {
                     Some(why) => rolled_back(&why, &told.said, events),
-                    None => self.too_late(&told.said, events),
+                    None => too_late(self.seconds, &told.said, events),
                 }))
             }
             (_, why) => Err(Lapsed::Failed(untold(why, &told.said, events))),
@@ -342,7 +338,18 @@ impl Guard {
     ) -> Result<Visit, String> {
         let mut told = String::new();
         loop {
-            let why = match timeout_at(self.fires, self.enter(errand, entrance(), only)).await {
+            let mut coming = pin!(timeout_at(self.fires, self.enter(errand, entrance(), only)));
+            let came = tokio::select! {
+                came = &mut coming => came,
+                () = sleep(SILENT) => {
+                    if told.is_empty() {
+                        told = "no answer so far".to_owned();
+                        self.tell_shut(host, events, &told);
+                    }
+                    coming.await
+                }
+            };
+            let why = match came {
                 Ok(Ok(visit)) => return Ok(visit),
                 Ok(Err(Shut::Other(other))) => {
                     let only = only.unwrap_or_default();
@@ -396,7 +403,7 @@ impl Guard {
                 return Err(Shut::Other(user.clone()));
             }
             let script = match errand {
-                Errand::Disarm => DISARM,
+                Errand::Disarm | Errand::Fire => DISARM,
                 Errand::Renew => RENEW,
             };
             let args = self.arguments(errand);
@@ -415,63 +422,4 @@ impl Guard {
             }
         }
     }
-}
-
-/// What the operator has to put back, if anything.
-fn not_back(said: &str, events: &Events) -> Option<String> {
-    if said.is_empty() {
-        return None;
-    }
-    let said = events.masked(said);
-    let said: Vec<&str> = said.lines().collect();
-    Some(format!(
-        "not all of it came back ({}): look at that on the server before anything else",
-        said.join("; ")
-    ))
-}
-
-/// The story of a change that the server took back by itself.
-fn rolled_back(why: &str, said: &str, events: &Events) -> Failure {
-    let mut rolled = failure(
-        "guard",
-        format!(
-            "the change was not proven by a new SSH connection ({why}), so the server put its old \
-             firewall and sshd's old configuration back"
-        ),
-        "",
-    );
-    let mend = "look at the ssh and firewall options in site.toml, and at what else ufw (`ufw \
-                status numbered`) and /etc/ssh say on the server: with what was applied nobody \
-                could have come in any more. The server is as it was; once that is mended, run \
-                again";
-    rolled.next = Some(not_back(said, events).unwrap_or_else(|| mend.to_owned()));
-    rolled
-}
-
-/// Nobody comes in, though the old state should be back.
-fn shut_out(mut failure: Failure) -> Failure {
-    failure.what = format!(
-        "the change was not proven, and no connection came about after the server's time to put \
-         its old state back: {}",
-        failure.what
-    );
-    failure.next = Some(
-        "look at the server through its provider's console: `journalctl -u 'provision-guard-*'` \
-         says what the guard did, and a restart of the server puts the old state back if the \
-         guard could not"
-            .to_owned(),
-    );
-    failure
-}
-
-/// The server didn't say what became of the guard.
-fn untold(why: Option<String>, said: &str, events: &Events) -> Failure {
-    let why = why.map_or_else(String::new, |why| format!(" ({why})"));
-    let mut failure = failure(
-        "guard",
-        format!("the server didn't say whether the change stays{why}"),
-        &events.masked(said),
-    );
-    failure.next = Some("run again: what was never confirmed is taken back first".to_owned());
-    failure
 }
