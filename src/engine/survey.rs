@@ -13,7 +13,7 @@ use super::remote::{Remote, ms};
 use super::root::Roots;
 use super::token::token;
 use super::{Events, Settings};
-use crate::event::{Event, Failure, Remark, State};
+use crate::event::{Event, Failure, Level, Remark, State};
 use crate::plan::{HostPlan, Lookup, Plan};
 use crate::resource::fact::Observed;
 use crate::resource::gather::Gather;
@@ -52,6 +52,8 @@ pub struct Counts {
     pub refused: usize,
     /// Hosts that could not be reached or read.
     pub failed_hosts: usize,
+    /// Reasons why a host's firewall can't hold.
+    pub unsound: usize,
 }
 
 /// One host after the survey.
@@ -219,6 +221,7 @@ fn count(
                     // Two steps may look at the same thing.
                     if !remarked.contains(&remark) {
                         remarked.push(remark.clone());
+                        counts.unsound += usize::from(remark.level == Level::Refusal);
                         let host = host.clone();
                         events.send(Event::Remarked { host, remark });
                     }

@@ -1,6 +1,7 @@
 //! The reachability matrix: who answers whom, with footnotes that say why to believe it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use super::ledger::Ledger;
 use super::page::{Ink, Page, Row};
@@ -220,20 +221,28 @@ fn of_cell(findings: &[&Finding], notes: &mut Notes) -> Row {
     let Some(first) = findings.first() else {
         return Row::new().ink(Ink::Dim, "–");
     };
-    // Where addresses disagree, each thing seen stands once, the worst first; the notes and
-    // the conclusion name the addresses, which would make the table too wide.
-    let mut seen: Vec<(Verdict, &str)> = findings
-        .iter()
-        .map(|finding| (finding.verdict, finding.seen.as_str()))
-        .collect();
-    seen.sort_by_key(|(verdict, text)| (severity(*verdict), *text));
-    seen.dedup();
+    // Where addresses disagree, each thing seen stands once, the worst first, and says which kind
+    // of address it was seen by; whole addresses would make the table too wide.
+    let mut seen: BTreeMap<(u8, bool, &str), Vec<&Finding>> = BTreeMap::new();
+    for finding in findings {
+        let text = finding.seen.as_str();
+        // The page is what the others are beside.
+        let key = (severity(finding.verdict), !text.starts_with("200 "), text);
+        seen.entry(key).or_default().push(finding);
+    }
+    let disagree = seen.len() > 1;
     let mut row = Row::new();
-    for (at, (verdict, text)) in seen.into_iter().enumerate() {
+    for (at, ((_, _, text), group)) in seen.into_iter().enumerate() {
         let joint = if at == 0 { "" } else { ", " };
+        let verdict = group[0].verdict;
+        let by = if disagree {
+            kinds(&group)
+        } else {
+            String::new()
+        };
         row = row
             .plain(joint)
-            .ink(ink(verdict), format!("{}{text}", mark(verdict)));
+            .ink(ink(verdict), format!("{}{by}{text}", mark(verdict)));
     }
     // Where all is well, it is enough to know why; else it matters by which address.
     let well = findings.iter().all(|f| f.verdict == Verdict::Proven);
@@ -254,6 +263,24 @@ fn of_cell(findings: &[&Finding], notes: &mut Notes) -> Row {
         row = row.plain(" ").ink(Ink::Dim, superscript(number));
     }
     row
+}
+
+/// "IPv6 ", "private " or nothing, which is public and IPv4.
+fn kinds(findings: &[&Finding]) -> String {
+    let kind = |finding: &&Finding| {
+        let address = finding.address.as_ref()?.parse::<IpAddr>().ok()?;
+        Some(match address {
+            IpAddr::V4(address) if address.is_private() => "private ",
+            IpAddr::V4(_) => "",
+            IpAddr::V6(address) if address.is_unique_local() => "private ",
+            IpAddr::V6(_) => "IPv6 ",
+        })
+    };
+    let kinds: BTreeSet<&str> = findings.iter().filter_map(kind).collect();
+    match kinds.first() {
+        Some(&"") | None => String::new(),
+        Some(_) => kinds.into_iter().collect::<Vec<_>>().join("and "),
+    }
 }
 
 /// " (198.51.100.11)", where it is known.

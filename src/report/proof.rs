@@ -121,6 +121,11 @@ fn conclusion(ledger: &Ledger) -> Page {
     if undecided > 0 {
         reasons.push(format!("{undecided} of {} inconclusive", findings.len()));
     }
+    let unsound = remarks::unsound(ledger);
+    if ledger.mode == Some(Mode::Verify) && !unsound.is_empty() {
+        let verb = if unsound.len() == 1 { "is" } else { "are" };
+        reasons.push(format!("{} {verb} unsound", list(&unsound)));
+    }
     if ledger.failed() {
         reasons.push("a host failed".to_owned());
     }

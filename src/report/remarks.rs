@@ -36,6 +36,16 @@ pub(super) fn page(ledger: &Ledger, from: usize) -> Page {
     page
 }
 
+/// The hosts whose firewall can't hold, in the site's order.
+pub(super) fn unsound(ledger: &Ledger) -> Vec<&str> {
+    let all = ledger.remarks.iter();
+    let grave = all.filter(|(_, remark)| remark.level == Level::Refusal);
+    let mut hosts: Vec<&str> = grave.map(|(host, _)| host.as_str()).collect();
+    hosts.sort_by_key(|host| ledger.place(host));
+    hosts.dedup();
+    hosts
+}
+
 fn one(remark: &Remark, hosts: &[&str]) -> Page {
     let word = match remark.level {
         Level::Refusal => Row::new().ink(Ink::Bad, "unsound"),

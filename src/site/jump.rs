@@ -1,7 +1,6 @@
 //! Bastions on the way to a host: what `jump` may say, and that no way leads in a circle.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::ops::Range;
 
 use toml::Spanned;

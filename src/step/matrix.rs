@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::app;
 use super::verify::{HERE, check};
 use crate::proof::{Check, Claim, Sight};
-use crate::site::{Allow, Host, Role, Site};
+use crate::site::{Allow, Host, Role, Site, Target};
 
 /// What a stranger looks for first, whether or not it is there: the web, PostgreSQL, Redis.
 const KNOWN: [u16; 4] = [80, 443, 5432, 6379];
@@ -223,34 +223,47 @@ impl<'a> Matrix<'a> {
         if has(Role::App) && port == self.site.app.publish && publishes {
             return Some(self.published(from, host, address));
         }
-        // What Docker publishes is let in by the container's port, and over IPv6 perhaps by the
-        // host's: which of the two a rule means isn't known here.
         let inner = sight.and_then(|sight| sight.inner(address, port));
-        let let_in = self.let_in(from, host, address, [Some(port), inner]);
+        let let_in = self.let_in(from, host, address, (port, inner));
         Some(match (let_in, listens) {
             (_, Some(false)) => Claim::Closed(port),
             (None, _) => Claim::Either(port),
-            (Some(true), _) if inner.is_some() => Claim::Either(port),
             (Some(true), _) => Claim::Open(port),
             (Some(false), Some(true)) => Claim::Blocked(port),
             (Some(false), None) => Claim::Closed(port),
         })
     }
 
-    /// Whether site.toml lets a vantage in to any of these ports; `None` if it can't be known.
+    /// Whether site.toml lets a vantage in to a port of the host; `None` if it can't be known.
+    /// `inner` is the container's port, if Docker publishes it: packets arrive with that one.
     fn let_in(
         &self,
         from: &From<'_>,
         host: &Host,
         address: IpAddr,
-        ports: [Option<u16>; 2],
+        (port, inner): (u16, Option<u16>),
     ) -> Option<bool> {
-        let mut rules = self
-            .allowed(host)
-            .filter(|allow| ports.contains(&Some(allow.port)));
-        rules.try_fold(false, |any, allow| {
-            from.is_in(&allow.from, address).map(|is| any || is)
-        })
+        let any = |to: Target, port: u16| {
+            let mut rules = self
+                .allowed(host)
+                .filter(|allow| allow.to == to && allow.port == port);
+            rules.try_fold(false, |any, allow| {
+                from.is_in(&allow.from, address).map(|is| any || is)
+            })
+        };
+        let Some(inner) = inner else {
+            return any(Target::Host, port);
+        };
+        let through = any(Target::Container, inner);
+        if address.is_ipv4() {
+            return through;
+        }
+        // A container without IPv6 is reached through a program on the host, where the rules for
+        // the host decide; which of the two it is isn't known here.
+        match (through, any(Target::Host, port)) {
+            (Some(one), Some(other)) if one == other => Some(one),
+            _ => None,
+        }
     }
 
     /// The app's own port: the proxy has to get the page by the address that nginx uses.
@@ -262,13 +275,35 @@ impl<'a> Matrix<'a> {
                 path: self.site.app.health.to_string(),
                 status: 200,
             },
-            Some(_) => Claim::Either(port),
+            Some(proxy) => self.by_another_way(proxy, host, address),
             None => {
-                match self.let_in(from, host, address, [Some(port), Some(self.site.app.port)]) {
+                let inner = Some(self.site.app.port);
+                match self.let_in(from, host, address, (port, inner)) {
                     Some(false) => Claim::Blocked(port),
-                    _ => Claim::Either(port),
+                    Some(true) => Claim::Open(port),
+                    None => Claim::Either(port),
                 }
             }
+        }
+    }
+
+    /// The app's own port, by an address that nginx doesn't use: the proxy's own addresses are let
+    /// in, as far as site.toml knows them.
+    fn by_another_way(&self, proxy: &Host, host: &Host, address: IpAddr) -> Claim {
+        let port = self.site.app.publish;
+        let same = |own: &IpAddr| own.is_ipv4() == address.is_ipv4();
+        let told = !self.site.firewall.proxy_addresses.is_empty();
+        let public = host.public().contains(&address);
+        let listens = self.sight(host).map(|sight| sight.listens(address, port));
+        if listens == Some(false) {
+            Claim::Closed(port)
+        } else if told || (!public && !is_private(address)) {
+            Claim::Either(port)
+        } else if public && proxy.public().iter().any(same) {
+            Claim::Open(port)
+        } else {
+            // It comes by an address that no rule names.
+            Claim::Blocked(port)
         }
     }
 }

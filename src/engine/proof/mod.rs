@@ -44,18 +44,6 @@ pub(super) struct Scene<'a> {
     pub strangers: &'a [Stranger],
 }
 
-/// Looks at connections: claims of ports, from here, from any of the scene's hosts or strangers,
-/// and pages that one host gets from another. Remarks and findings come as events, findings in the
-/// order of the checks; the answer is how many hold and how many don't.
-#[expect(dead_code, reason = "the audit is about to ask")]
-pub(super) async fn prove(checks: &[Check], scene: &Scene<'_>, events: &Events) -> (usize, usize) {
-    let (findings, remarks) = cells::findings(checks, scene).await;
-    for (host, remark) in remarks {
-        events.send(Event::Remarked { host, remark });
-    }
-    tell(findings, events)
-}
-
 /// Looks at everything that must be proven of the site, on the hosts that these checks name.
 pub(super) async fn prove_site(
     checks: &[Check],

@@ -112,28 +112,28 @@ fn a_proof_that_fails_lists_what_is_exposed_before_what_is_undecided() {
     findings[10].seen = "200".into();
     findings[10].verdict = Verdict::Failed;
     assert_snapshot!(terminal(false, &verify(findings, 4)), @r"
-                      from here                    from app1   from app2                 from proxy
-    app1    22/tcp    open                         –           –                         open
-            80/tcp    ✗ 200 /polls/, blocked ¹ ²   –           ? time-out, blocked ³ ⁴   200 /polls/
-    app2    80/tcp    blocked ⁵                    blocked ⁶   –                         200 /polls/
-    proxy   443/tcp   200 /polls/                  –           –                         –
-    ¹ 198.51.100.11: time-out; the deny counter moved by 3; the proxy gets an answer
-    ² 2001:db8::11: the page came over IPv6
-    ³ 198.51.100.11: the proxy got no answer either
-    ⁴ 2001:db8::11: time-out; the port listens
-    ⁵ time-out; the deny counter moved by 3; the proxy gets an answer
-    ⁶ time-out; the port listens
-    ✓ certificate     proxy   valid for polls.example.com · 89 days
-    ✗ redirect        proxy   200, must be: 301 to https
-    ✓ renewal timer   proxy   fires in 5 h
-    NOT proven: 2 of 16 failed, 1 of 16 inconclusive · 1.4 s
-      ✗ app1 80/tcp from here (2001:db8::11): 200 /polls/, must be: blocked
-        the page came over IPv6
-      ✗ proxy redirect from here: 200, must be: 301 to https
-      ? app1 80/tcp from app2 (198.51.100.11): time-out, must be: blocked
-        the proxy got no answer either
-    exit code 4: something is exposed, or its proof inconclusive
-    ");
+                                        from here                         from app1   from app2                      from proxy
+                      app1    22/tcp    open                              –           –                              open
+                              80/tcp    ✗ IPv6 200 /polls/, blocked ¹ ²   –           ? time-out, IPv6 blocked ³ ⁴   200 /polls/
+                      app2    80/tcp    blocked ⁵                         blocked ⁶   –                              200 /polls/
+                      proxy   443/tcp   200 /polls/                       –           –                              –
+                      ¹ 198.51.100.11: time-out; the deny counter moved by 3; the proxy gets an answer
+                      ² 2001:db8::11: the page came over IPv6
+                      ³ 198.51.100.11: the proxy got no answer either
+                      ⁴ 2001:db8::11: time-out; the port listens
+                      ⁵ time-out; the deny counter moved by 3; the proxy gets an answer
+                      ⁶ time-out; the port listens
+                      ✓ certificate     proxy   valid for polls.example.com · 89 days
+                      ✗ redirect        proxy   200, must be: 301 to https
+                      ✓ renewal timer   proxy   fires in 5 h
+                      NOT proven: 2 of 16 failed, 1 of 16 inconclusive · 1.4 s
+                        ✗ app1 80/tcp from here (2001:db8::11): 200 /polls/, must be: blocked
+                          the page came over IPv6
+                        ✗ proxy redirect from here: 200, must be: 301 to https
+                        ? app1 80/tcp from app2 (198.51.100.11): time-out, must be: blocked
+                          the proxy got no answer either
+                      exit code 4: something is exposed, or its proof inconclusive
+                      ");
 }
 
 #[test]
@@ -288,27 +288,27 @@ fn a_port_that_takes_connections_stands_on_a_line_of_its_own() {
     exposed.evidence = "a connection was made".into();
     exposed.verdict = Verdict::Failed;
     assert_snapshot!(terminal(false, &verify(findings, 4)), @r"
-                                  from here            from app1   from app2   from proxy
-    app1    22/tcp                open                 –           open        open
-            80/tcp                blocked ¹            –           blocked ¹   200 /polls/ ²
-            443, 5432, 6379/tcp   closed ³             –           closed ³    closed ³
-    app2    22/tcp                open                 open        –           open
-            80/tcp                blocked ¹            blocked ¹   –           200 /polls/ ²
-            5432/tcp              ✗ open, closed ⁴ ⁵   closed ³    –           closed ³
-            443, 6379/tcp         closed ³             closed ³    –           closed ³
-    proxy   22/tcp                open                 open        open        –
-            80/tcp                open                 open        open        –
-            443, 5432, 6379/tcp   closed ³             closed ³    closed ³    –
-    ¹ time-out; the deny counter moved by 8 to 9
-    ² it comes from 198.51.100.13
-    ³ time-out; nothing listens
-    ⁴ 198.51.100.1: a connection was made
-    ⁵ 2001:db8::1: time-out; nothing listens
-    NOT proven: 1 of 90 failed · 1.4 s
-      ✗ app2 5432/tcp from here (198.51.100.1): open, must be: blocked
-        a connection was made
-    exit code 4: something is exposed, or its proof inconclusive
-    ");
+                                                                from here                 from app1   from app2   from proxy
+                                  app1    22/tcp                open                      –           open        open
+                                          80/tcp                blocked ¹                 –           blocked ¹   200 /polls/ ²
+                                          443, 5432, 6379/tcp   closed ³                  –           closed ³    closed ³
+                                  app2    22/tcp                open                      open        –           open
+                                          80/tcp                blocked ¹                 blocked ¹   –           200 /polls/ ²
+                                          5432/tcp              ✗ open, IPv6 closed ⁴ ⁵   closed ³    –           closed ³
+                                          443, 6379/tcp         closed ³                  closed ³    –           closed ³
+                                  proxy   22/tcp                open                      open        open        –
+                                          80/tcp                open                      open        open        –
+                                          443, 5432, 6379/tcp   closed ³                  closed ³    closed ³    –
+                                  ¹ time-out; the deny counter moved by 8 to 9
+                                  ² it comes from 198.51.100.13
+                                  ³ time-out; nothing listens
+                                  ⁴ 198.51.100.1: a connection was made
+                                  ⁵ 2001:db8::1: time-out; nothing listens
+                                  NOT proven: 1 of 90 failed · 1.4 s
+                                    ✗ app2 5432/tcp from here (198.51.100.1): open, must be: blocked
+                                      a connection was made
+                                  exit code 4: something is exposed, or its proof inconclusive
+                                  ");
 }
 
 #[test]
