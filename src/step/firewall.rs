@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Cx, Error, Resources, Step};
+use super::{Cx, Error, Resources, Step, app};
 use crate::resource::fact::Family;
 use crate::resource::leftover::Leftover;
 use crate::resource::ufw::{Path, Rule, Rules};
@@ -78,7 +78,9 @@ fn inputs(cx: &Cx<'_>) -> Vec<Rule> {
     if cx.host.roles.contains(&Role::Proxy) {
         rules.extend(open(Path::Input, [80, 443]));
     }
-    if cx.host.roles.contains(&Role::App) {
+    // Where the app is published on a private IPv4 address alone, nothing is there to be reached.
+    let published = app::private_only(cx.site, cx.host).is_none_or(|address| address.is_ipv6());
+    if cx.host.roles.contains(&Role::App) && published {
         let over_ipv6 = proxies(cx).into_iter().filter(IpAddr::is_ipv6);
         rules.extend(over_ipv6.map(|proxy| Rule {
             path: Path::Input,

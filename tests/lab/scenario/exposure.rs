@@ -5,11 +5,10 @@ use std::fmt;
 use std::thread;
 
 use provision::lab::DOMAIN;
-use toml::{Table, Value};
 
 use crate::program::{provision, succeeds};
 use crate::servers::{console, converged, outside, run_with, try_console};
-use crate::site::{Variant, set};
+use crate::site::{self, Variant, set};
 
 /// Where app1 is.
 const PUBLIC: &str = "198.51.100.11";
@@ -17,7 +16,6 @@ const PRIVATE: &str = "10.20.0.11";
 const SIX: &str = "[2001:db8::11]";
 /// Where the proxy is, as app1 sees it.
 const PROXY: &str = "198.51.100.13";
-const PROXY6: &str = "2001:db8::13";
 
 /// The private ranges of RFC 1918, which the tutorials trust.
 const RFC1918: [&str; 3] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
@@ -415,17 +413,7 @@ pub fn ours() {
     let neighbour = (Vantage::Neighbour, format!("http://{PRIVATE}/polls/"), OK);
     assert_seen(&"the tutorial's block", &[neighbour]);
 
-    // By IPv6 the proxy comes in where the site says so.
-    let variant = Variant::new(|site| {
-        let mut allow = Table::new();
-        allow.insert("port".to_owned(), Value::from(80));
-        allow.insert("from".to_owned(), Value::from(vec![PROXY6]));
-        allow.insert("on".to_owned(), Value::from("app"));
-        let mut firewall = Table::new();
-        firewall.insert("allow".to_owned(), Value::from(vec![allow]));
-        set(site, &["firewall"], firewall);
-    });
-    let file = variant.file();
+    let file = site::file();
     let step = [
         "step",
         "firewall",
