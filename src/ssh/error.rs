@@ -126,8 +126,11 @@ impl Error {
                  on its console (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`); only if they \
                  are the same, take the old key out and pin the new one with `provision trust`"
             ),
-            Fault::HostKeyUnknown { authority: None, .. } => {
-                "compare the fingerprint with the server's console and pin it with `provision trust`"
+            Fault::HostKeyUnknown {
+                authority: None, ..
+            } => {
+                "compare the fingerprint with the server's console; if it is the same, pin it with \
+                 `provision trust`, or log in once with your own ssh"
                     .to_owned()
             }
             Fault::HostKeyUnknown { .. } => format!(
@@ -164,12 +167,16 @@ impl Error {
             Fault::NoKeys { accepts, .. } => {
                 let wanted = "name a private key in site.toml (`key`), or load one with `ssh-add`";
                 match accepts.iter().any(|method| method != "publickey") {
-                    true => format!("{wanted}, or start it on a terminal to be asked for a password"),
+                    true => {
+                        format!("{wanted}, or start it on a terminal to be asked for a password")
+                    }
                     false => wanted.to_owned(),
                 }
             }
             Fault::AuthRefused { user, tried, .. } => {
-                let password = tried.iter().any(|tried| tried.ends_with("password") || tried.ends_with("passwords"));
+                let password = tried
+                    .iter()
+                    .any(|tried| tried.ends_with("password") || tried.ends_with("passwords"));
                 format!(
                     "{}put the public key into ~{user}/.ssh/authorized_keys on {host}, or name \
                      another user or key in site.toml",
@@ -194,7 +201,8 @@ impl Error {
                 format!("check the log of sshd on {host} for why it hung up")
             }
             Fault::AuthCutOff { .. } => {
-                "name the one key to use in site.toml (`key`): only that one is then tried".to_owned()
+                "name the one key to use in site.toml (`key`): only that one is then tried"
+                    .to_owned()
             }
             Fault::AuthIncomplete { user, tried, .. } => format!(
                 "{}, or let {user} log in to {host} with a key alone",
@@ -204,7 +212,10 @@ impl Error {
                 }
             ),
             Fault::PasswordExpired { user } => {
-                let address = self.at.strip_suffix(&format!(":{port}")).unwrap_or(&self.at);
+                let address = self
+                    .at
+                    .strip_suffix(&format!(":{port}"))
+                    .unwrap_or(&self.at);
                 format!(
                     "log in once with `ssh -p {port} {user}@{}` to set a new password, then run it again",
                     address.trim_matches(['[', ']'])
@@ -221,9 +232,9 @@ impl Error {
             Fault::Lost { .. } => {
                 format!("check that {host} is up, then run it again: what was done is kept")
             }
-            Fault::ExecRefused { .. } => format!(
-                "check MaxSessions and ForceCommand in the sshd configuration of {host}"
-            ),
+            Fault::ExecRefused { .. } => {
+                format!("check MaxSessions and ForceCommand in the sshd configuration of {host}")
+            }
             Fault::NoExitStatus => {
                 format!("check the login shell of the user on {host}, then run it again")
             }

@@ -7,12 +7,14 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::app;
-use super::verify::{HERE, check};
 use crate::proof::{Check, Claim, Sight};
 use crate::site::{Allow, Host, Role, Site, Target};
 
 /// What a stranger looks for first, whether or not it is there: the web, PostgreSQL, Redis.
 const KNOWN: [u16; 4] = [80, 443, 5432, 6379];
+
+/// The vantage of the operator's machine.
+pub const HERE: &str = "here";
 
 /// A place outside of the site's hosts that they are looked at from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +56,16 @@ pub fn cells(site: &Site, sights: &BTreeMap<String, Sight>, outside: &[Vantage])
         }
     }
     checks
+}
+
+/// One thing to look at.
+pub(super) fn check(host: &str, from: &str, address: Option<IpAddr>, claim: Claim) -> Check {
+    Check {
+        host: host.to_owned(),
+        from: from.to_owned(),
+        address: address.map(|address| address.to_string()),
+        claim,
+    }
 }
 
 /// An address that only a private network knows (RFC 1918, RFC 4193).

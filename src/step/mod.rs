@@ -23,8 +23,8 @@ use crate::site::{Host, Role, Site};
 
 pub use crate::proof::Check;
 pub use lint::closely;
-pub use matrix::{Vantage, cells};
-pub use verify::{HERE, checks, fronts};
+pub use matrix::{HERE, Vantage, cells};
+pub use verify::{checks, fronts};
 
 /// What a step may look at when it says what it needs.
 #[derive(Clone, Copy, Debug)]

@@ -1,9 +1,8 @@
 //! `verify`: what must be proven of the site, from outside.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
-use super::matrix::{Vantage, cells};
+use super::matrix::{HERE, Vantage, cells, check};
 use super::{Cx, Error, Resources, Step};
 use crate::proof::{Check, Claim};
 use crate::resource::sha256;
@@ -20,9 +19,6 @@ pub(super) const STEP: Step = Step {
     guarded: false,
     resources,
 };
-
-/// The vantage of the operator's machine.
-pub const HERE: &str = "here";
 
 /// What must be proven of a site, as far as that is known before any host was looked at.
 pub fn checks(site: &Site) -> Vec<Check> {
@@ -74,16 +70,6 @@ fn front(site: &Site, proxy: &crate::site::Host, checks: &mut Vec<Check>) {
         Claim::Balanced(servers),
     ));
     checks.push(check(name, name, None, Claim::Timer));
-}
-
-/// One thing to look at.
-pub(super) fn check(host: &str, from: &str, address: Option<IpAddr>, claim: Claim) -> Check {
-    Check {
-        host: host.to_owned(),
-        from: from.to_owned(),
-        address: address.map(|address| address.to_string()),
-        claim,
-    }
 }
 
 fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {

@@ -32,9 +32,15 @@ pub type Scenario = (&'static str, fn());
 /// Whether a scenario measures time, or holds servers to limits of a second or two, so that it
 /// must have the machine for itself.
 pub fn is_about_time(name: &str) -> bool {
-    ["converged_", "ssh_servers_", "bookworm_ssh_servers_"]
-        .iter()
-        .any(|topic| name.starts_with(topic))
+    [
+        "converged_",
+        "matrix_of_three_hosts_",
+        "over_time_",
+        "ssh_servers_",
+        "bookworm_ssh_servers_",
+    ]
+    .iter()
+    .any(|topic| name.starts_with(topic))
 }
 
 /// All of them, in the order they run.
