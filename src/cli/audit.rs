@@ -5,7 +5,7 @@ use super::{AuditArgs, Error, prepare, run};
 use crate::engine;
 use crate::event::Mode;
 use crate::plan::{HostPlan, Plan, StepPlan};
-use crate::resource::ufw_policy::Reading;
+use crate::resource::ufw::policy::Reading;
 use crate::site::{self, Destination, Host, Site};
 use crate::step;
 

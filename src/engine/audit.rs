@@ -15,7 +15,7 @@ use super::{Events, exit};
 use crate::event::{Event, Finding, Summary, Verdict};
 use crate::proof::{Alive, Belief, Knock, Published, Reach, Sight, exposures};
 use crate::resource::fact::Observed;
-use crate::resource::ufw_policy::{Cause, Connection, Fate, Policy};
+use crate::resource::ufw::policy::{Cause, Connection, Fate, Policy};
 use crate::ssh::{Address, Via};
 use crate::step::HERE;
 use crate::vantage;

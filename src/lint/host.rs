@@ -6,19 +6,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde_json::Value;
 
-use super::tuple::Tuple;
 use crate::resource::fact::{Docker, Family, Port};
-use crate::resource::ufw::SSH_PORT;
+use crate::resource::ufw::policy::Policy;
+use crate::resource::ufw::settings::Settings;
+use crate::resource::ufw::{CONF, DEFAULTS, SSH_PORT, USER_RULES, USER6_RULES};
 use crate::resource::{Fact, Observed, Reveal, Unreadable};
 use crate::shell::Script;
 
 const DAEMON: &str = "/etc/docker/daemon.json";
-const CONF: &str = "/etc/ufw/ufw.conf";
-const DEFAULTS: &str = "/etc/default/ufw";
-const RULES: &[(&str, &str, Family)] = &[
-    ("/etc/ufw/user.rules", "/etc/ufw/after.rules", Family::V4),
-    ("/etc/ufw/user6.rules", "/etc/ufw/after6.rules", Family::V6),
-];
+const AFTER_RULES: &[&str] = &["/etc/ufw/after.rules", "/etc/ufw/after6.rules"];
 const HOST: Script = Script(include_str!("sh/host.sh"));
 /// Only where there is time: Docker takes 10 ms and more for it.
 const INFO: Script = Script(include_str!("sh/docker-info.sh"));
@@ -39,9 +35,8 @@ pub(super) fn facts(thorough: bool) -> Vec<Fact> {
         Fact::Sh(SSH_PORT, Vec::new()),
         Fact::Sh(HOST, Vec::new()),
     ];
-    for (user, after, _) in RULES {
-        facts.extend([file(user), file(after)]);
-    }
+    facts.extend([USER_RULES, USER6_RULES].map(file));
+    facts.extend(AFTER_RULES.iter().copied().map(file));
     if thorough {
         facts.push(Fact::Sh(INFO, Vec::new()));
     }
@@ -51,10 +46,10 @@ pub(super) fn facts(thorough: bool) -> Vec<Fact> {
 /// A host as the rules look at it.
 #[derive(Debug, Default)]
 pub(super) struct Host {
-    /// ufw.conf and /etc/default/ufw, where there is a ufw.
-    pub ufw: Option<(String, String)>,
-    /// ufw's rules in their order, IPv4 first.
-    pub tuples: Vec<Tuple>,
+    /// ufw's settings, where there is a ufw.
+    pub ufw: Option<Settings>,
+    /// ufw's rules, as they stand in its files.
+    pub policy: Policy,
     /// after.rules and after6.rules.
     pub after: String,
     /// Live rules by family, where there is a tool to read them.
@@ -105,15 +100,23 @@ impl Host {
             true => seen.text(path),
             false => Ok(None),
         };
+        let (conf, defaults) = (text(CONF)?, text(DEFAULTS)?);
+        let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
         let mut host = Self {
-            ufw: text(CONF)?.zip(text(DEFAULTS)?),
+            policy: Policy::parse(
+                &or_empty(&conf),
+                &or_empty(&defaults),
+                &or_empty(&text(USER_RULES)?),
+                &or_empty(&text(USER6_RULES)?),
+            ),
+            ufw: conf
+                .zip(defaults)
+                .map(|(conf, defaults)| Settings::of(&conf, &defaults)),
             rules: seen.rules.clone(),
             docker: seen.docker.clone(),
             ..Self::default()
         };
-        for (user, after, family) in RULES {
-            let rules = text(user)?.unwrap_or_default();
-            host.tuples.extend(Tuple::all(&rules, *family));
+        for after in AFTER_RULES {
             host.after.push_str(&text(after)?.unwrap_or_default());
             host.after.push('\n');
         }
@@ -275,13 +278,4 @@ impl Host {
 fn reachable(port: &Port) -> Option<(&Port, u16, IpAddr)> {
     let address: IpAddr = port.ip.as_deref()?.parse().ok()?;
     (!address.is_loopback()).then_some((port, port.public_port?, address))
-}
-
-/// A setting of a shell-like file; the last one counts.
-pub(super) fn setting<'a>(text: &'a str, key: &str) -> Option<&'a str> {
-    text.lines()
-        .filter_map(|line| line.trim().split_once('='))
-        .filter(|(name, _)| name.trim() == key)
-        .map(|(_, value)| value.trim().trim_matches(['"', '\'']))
-        .next_back()
 }

@@ -4,7 +4,6 @@
 //! | file | what it looks at |
 //! |---|---|
 //! | `host` | the facts, as the rules ask for them |
-//! | `tuple` | the rules of ufw's own files |
 //! | `ufw` | ufw's settings: on, loaded, IPv6, the built-in chains |
 //! | `ssh` | ufw's rules that SSH comes in by |
 //! | `docker` | Docker's backend and its jump into DOCKER-USER |
@@ -25,7 +24,6 @@ mod ssh;
 #[cfg(test)]
 mod tests;
 mod trust;
-mod tuple;
 mod ufw;
 
 use std::collections::BTreeSet;

@@ -1,9 +1,9 @@
 //! What containers publish beside what is wanted, and what they open on the host's own network.
 
 use super::host::{Host, Published};
-use super::tuple::{Action, Tuple};
 use super::{Wanted, list, remark};
 use crate::event::{Level, Remark};
+use crate::resource::ufw::tuple::{Chain, Tuple};
 
 pub(super) fn look(host: &Host, wanted: &Wanted, all: &mut Vec<Remark>) {
     let others = host.published();
@@ -33,11 +33,10 @@ fn other(host: &Host, port: &Published) -> Remark {
     let what =
         format!("container {container} publishes {outer}/{protocol} (its port {inner}) on {place}");
     let local = format!("publish it on this machine alone: `127.0.0.1:{outer}:{inner}`");
-    let open = host.tuples.iter().any(|rule| {
-        rule.route
-            && rule.action != Action::Deny
-            && rule.is_plain()
-            && rule.from.is_none()
+    let open = host.policy.tuples().any(|rule| {
+        rule.chain == Chain::Forward
+            && rule.action.lets_in()
+            && is_for_everybody(rule)
             && rule.covers(protocol, *inner)
     });
     if open {
@@ -81,12 +80,12 @@ fn host_network(host: &Host, all: &mut Vec<Remark>) {
         .map(|name| name.trim_start_matches('/').to_owned())
         .collect();
     let mut let_in: Vec<String> = host
-        .tuples
-        .iter()
+        .policy
+        .tuples()
         .filter(|rule| lets_in(rule, host.ssh))
         .map(|rule| match rule.from {
-            None => rule.subject(),
-            Some(from) => format!("{} from {from}", rule.subject()),
+            None => subject(rule),
+            Some(from) => format!("{} from {from}", subject(rule)),
         })
         .collect();
     let_in.sort();
@@ -109,8 +108,24 @@ fn host_network(host: &Host, all: &mut Vec<Remark>) {
     ));
 }
 
+/// Whether it is about whoever comes in over any interface, to any container.
+fn is_for_everybody(rule: &Tuple) -> bool {
+    let anywhere = rule.from.is_none() && rule.to.is_none() && rule.source_ports.is_any();
+    anywhere && rule.inward.is_none() && rule.outward.is_none()
+}
+
 /// Whether a rule of the operator's lets something in beside SSH.
 fn lets_in(rule: &Tuple, ssh: Option<u16>) -> bool {
-    let is_ssh = ssh.is_some_and(|port| rule.port == port.to_string());
-    !rule.route && !rule.ours && rule.action != Action::Deny && !is_ssh
+    let is_ssh = ssh.is_some() && rule.ports.single() == ssh;
+    rule.chain == Chain::Input && !rule.is_ours() && rule.action.lets_in() && !is_ssh
+}
+
+/// What a rule is about: "9100/tcp", "every port".
+fn subject(rule: &Tuple) -> String {
+    match (rule.ports.is_any(), &rule.protocol) {
+        (true, None) => "every port".to_owned(),
+        (true, Some(protocol)) => format!("every port of {protocol}"),
+        (false, None) => rule.ports.to_string(),
+        (false, Some(protocol)) => format!("{}/{protocol}", rule.ports),
+    }
 }

@@ -1,12 +1,10 @@
 //! ufw's rules that SSH comes in by: one that locks out, or stands in the way of many logins.
 
-use std::net::IpAddr;
-
 use super::host::Host;
 use super::remark;
-use super::tuple::{Action, Tuple};
 use crate::event::{Level, Remark};
-use crate::resource::fact::Family;
+use crate::resource::ufw::policy::Connection;
+use crate::resource::ufw::tuple::{Action, Tuple};
 
 pub(super) fn look(host: &Host, all: &mut Vec<Remark>) {
     let Some(port) = host.ssh else {
@@ -17,7 +15,7 @@ pub(super) fn look(host: &Host, all: &mut Vec<Remark>) {
     };
     match rule.action {
         Action::Allow => {}
-        Action::Deny => {
+        Action::Deny | Action::Reject => {
             let from = host
                 .peer
                 .map_or_else(String::new, |peer| format!(" from {peer}"));
@@ -47,14 +45,12 @@ pub(super) fn look(host: &Host, all: &mut Vec<Remark>) {
 
 /// The first rule that fits our own way in; later ones are never asked.
 fn deciding(host: &Host, port: u16) -> Option<&Tuple> {
-    let six = host.peer.is_some_and(|peer| peer.to_canonical().is_ipv6());
-    let family = if six { Family::V6 } else { Family::V4 };
-    let peer = host.peer.map(|peer: IpAddr| peer.to_canonical());
-    host.tuples.iter().find(|rule| {
-        rule.family == family
-            && !rule.route
-            && rule.is_plain()
-            && rule.covers("tcp", port)
-            && rule.takes(peer)
+    let from = host.peer.map(|peer| peer.to_canonical());
+    host.policy.decider(&Connection {
+        from,
+        to: None,
+        port,
+        interface: None,
+        six: from.is_some_and(|from| from.is_ipv6()),
     })
 }

@@ -388,6 +388,38 @@ fn a_container_on_the_hosts_network_is_told_where_ufw_lets_something_in() {
 }
 
 #[test]
+fn a_rule_for_what_goes_out_lets_nothing_in() {
+    let facts = sound().user(
+        "### tuple ### allow tcp 25 0.0.0.0/0 any 0.0.0.0/0 out\n\
+         ### tuple ### allow any any 0.0.0.0/0 any 10.0.0.0/8 out_eth1\n\
+         ### tuple ### deny tcp 22 0.0.0.0/0 any 0.0.0.0/0 out\n",
+    );
+    said(&facts.and(&container("exporter", "host", "")), &[]);
+}
+
+#[test]
+fn a_network_may_be_written_with_a_mask() {
+    let deny = "### tuple ### deny tcp 22 0.0.0.0/0 any 198.51.0.0/255.255.0.0 in\n";
+    assert!(sound().user(deny).remarks()[0].starts_with("refusal ssh-denied"));
+    let whole = "### tuple ### allow any any 0.0.0.0/0 any 10.0.0.0/255.0.0.0 in\n";
+    assert!(sound().user(whole).remarks()[0].starts_with("warning trusted-subnet"));
+}
+
+#[test]
+fn ipv6_is_off_unless_the_settings_say_that_it_is_on() {
+    let defaults = |ipv6: &str| format!("{ipv6}DEFAULT_INPUT_POLICY=\"DROP\"\n");
+    for (ipv6, told) in [("IPV6=NO\n", "IPV6=NO"), ("", "no IPV6=yes")] {
+        let facts = sound().file("/etc/default/ufw", &defaults(ipv6));
+        let what = format!("{told} in /etc/default/ufw, and the host has 2001:db8::11");
+        said(&facts, &[&format!("refusal ipv6-off: {what}")]);
+    }
+    said(
+        &sound().file("/etc/default/ufw", &defaults("IPV6=YES\n")),
+        &[],
+    );
+}
+
+#[test]
 fn a_trusted_network_that_is_not_dockers_is_told_with_the_interface_on_it() {
     let tutorial = |rules: &str| {
         let mine =

@@ -8,10 +8,10 @@
 use ipnet::IpNet;
 
 use super::host::Host;
-use super::tuple::{Action, Tuple};
 use super::{list, remark};
 use crate::event::{Level, Remark};
 use crate::resource::fact::Family;
+use crate::resource::ufw::tuple::{Chain, Tuple};
 
 pub(super) fn look(host: &Host, all: &mut Vec<Remark>) {
     let docker = host.docker_networks();
@@ -37,15 +37,16 @@ pub(super) fn look(host: &Host, all: &mut Vec<Remark>) {
         ));
     }
     let mut told: Vec<(bool, IpNet)> = Vec::new();
-    for rule in &host.tuples {
+    for rule in host.policy.tuples() {
         let Some(network) = rule.from.filter(|_| lets_all_in(rule)) else {
             continue;
         };
-        if told.contains(&(rule.route, network)) || !is_foreign(network, &docker) {
+        let route = rule.chain == Chain::Forward;
+        if told.contains(&(route, network)) || !is_foreign(network, &docker) {
             continue;
         }
-        told.push((rule.route, network));
-        let whom = if rule.route { "containers" } else { "the host" };
+        told.push((route, network));
+        let whom = if route { "containers" } else { "the host" };
         all.push(remark(
             Level::Warning,
             "trusted-subnet",
@@ -69,8 +70,13 @@ fn is_foreign(network: IpNet, docker: &[IpNet]) -> bool {
         && !docker.iter().any(|own| own.contains(&network))
 }
 
+/// Whether it lets something in, to every port.
 fn lets_all_in(rule: &Tuple) -> bool {
-    rule.action != Action::Deny && rule.is_whole()
+    rule.chain != Chain::Output
+        && rule.action.lets_in()
+        && rule.protocol.is_none()
+        && rule.ports.is_any()
+        && rule.source_ports.is_any()
 }
 
 /// The network that a rule of DOCKER-USER lets through, whatever the port, as iptables-save

@@ -2,15 +2,15 @@
 
 use std::net::IpAddr;
 
-use super::host::{Host, setting};
+use super::host::Host;
 use super::{list, remark};
 use crate::event::{Level, Remark};
 use crate::resource::fact::Family;
-
-const DEFAULTS: &str = "/etc/default/ufw";
+use crate::resource::ufw::DEFAULTS;
+use crate::resource::ufw::settings::{Incoming, Settings};
 
 pub(super) fn look(host: &Host, all: &mut Vec<Remark>) {
-    let Some((conf, defaults)) = &host.ufw else {
+    let Some(settings) = &host.ufw else {
         all.push(remark(
             Level::Refusal,
             "ufw-off",
@@ -20,7 +20,7 @@ pub(super) fn look(host: &Host, all: &mut Vec<Remark>) {
         ));
         return;
     };
-    if setting(defaults, "MANAGE_BUILTINS") == Some("yes") {
+    if settings.manages_builtins {
         all.push(remark(
             Level::Refusal,
             "manage-builtins",
@@ -30,10 +30,10 @@ pub(super) fn look(host: &Host, all: &mut Vec<Remark>) {
             format!("set MANAGE_BUILTINS=no in {DEFAULTS}, then `systemctl restart docker`"),
         ));
     }
-    if setting(defaults, "IPV6") == Some("no") {
-        all.push(without_ipv6(host));
+    if !settings.ipv6 {
+        all.push(without_ipv6(host, settings));
     }
-    if setting(conf, "ENABLED") != Some("yes") {
+    if !settings.on {
         all.push(remark(
             Level::Refusal,
             "ufw-off",
@@ -43,10 +43,7 @@ pub(super) fn look(host: &Host, all: &mut Vec<Remark>) {
         ));
         return;
     }
-    if !matches!(
-        setting(defaults, "DEFAULT_INPUT_POLICY"),
-        Some("DROP" | "REJECT")
-    ) {
+    if settings.incoming == Incoming::LetIn {
         all.push(remark(
             Level::Refusal,
             "ufw-default",
@@ -56,8 +53,9 @@ pub(super) fn look(host: &Host, all: &mut Vec<Remark>) {
         ));
     }
     let loaded = |family, jump: &str| !host.rules.contains_key(&family) || has(host, family, jump);
-    let six = setting(defaults, "IPV6") != Some("no");
-    if !loaded(Family::V4, "ufw-before-input") || six && !loaded(Family::V6, "ufw6-before-input") {
+    if !loaded(Family::V4, "ufw-before-input")
+        || settings.ipv6 && !loaded(Family::V6, "ufw6-before-input")
+    {
         all.push(remark(
             Level::Refusal,
             "ufw-not-loaded",
@@ -73,7 +71,8 @@ fn has(host: &Host, family: Family, chain: &str) -> bool {
     host.live(family).any(|rule| rule == jump)
 }
 
-fn without_ipv6(host: &Host) -> Remark {
+fn without_ipv6(host: &Host, settings: &Settings) -> Remark {
+    let told = settings.ipv6_told();
     let neighbours = host.neighbours();
     let mut addresses: Vec<String> = neighbours
         .iter()
@@ -87,7 +86,7 @@ fn without_ipv6(host: &Host) -> Remark {
         return remark(
             Level::Warning,
             "ipv6-off",
-            format!("IPV6=no in {DEFAULTS}"),
+            format!("{told} in {DEFAULTS}"),
             "ufw would not guard IPv6; the host has no address of it today",
             mend,
         );
@@ -96,7 +95,7 @@ fn without_ipv6(host: &Host) -> Remark {
         Level::Refusal,
         "ipv6-off",
         format!(
-            "IPV6=no in {DEFAULTS}, and the host has {}",
+            "{told} in {DEFAULTS}, and the host has {}",
             list(&addresses)
         ),
         "over IPv6 everything that listens can be reached, and with every reload ufw wipes \

@@ -11,9 +11,8 @@
 //! | [`user`] | a login with sudo and keys |
 //! | [`sshd`] | sshd without root's login and without passwords |
 //! | [`pending`] | a restart or reload that a written file still needs |
-//! | [`ufw`] | ufw's rules and whether it is on |
+//! | [`ufw`] | ufw's rules and whether it is on; what the rules of others let in |
 //! | [`ufw_docker`] | the rules that put Docker's ports behind ufw, on file and live |
-//! | [`ufw_policy`] | what the rules of a ufw that others set up let in; only read |
 //! | [`leftover`] | a guarded change that was never confirmed |
 //! | [`image`] | a container image, built or pulled |
 //! | [`compose`] | a Compose project's containers |
@@ -40,7 +39,6 @@ pub mod sshd;
 pub mod task;
 pub mod ufw;
 pub mod ufw_docker;
-pub mod ufw_policy;
 pub mod unit;
 pub mod user;
 

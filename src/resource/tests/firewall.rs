@@ -179,6 +179,16 @@ fn ufw_is_on_loaded_in_both_families_and_denies_by_default() {
         (ufw(on, STRICT), "in sync"),
         (ufw("ENABLED=no\n", STRICT), "differs: off"),
         (ufw("", STRICT), "differs: off"),
+        (ufw("ENABLED=YES\n", STRICT), "in sync"),
+        (
+            ufw(on, "IPV6=yes\nDEFAULT_INPUT_POLICY=REJECT\n"),
+            "differs: incoming connections are rejected, not dropped",
+        ),
+        (
+            ufw(on, "DEFAULT_INPUT_POLICY=DROP\n"),
+            "refused: no IPV6=yes in /etc/default/ufw: IPv6 would stand open \
+             (set IPV6=yes in /etc/default/ufw)",
+        ),
         (
             ufw(on, "IPV6=yes\nDEFAULT_INPUT_POLICY=\"ACCEPT\"\n"),
             "differs: incoming connections are let in by default",

@@ -1,12 +1,11 @@
 //! That ufw is on, and refuses what no rule lets in.
 
-use super::CONF;
+use super::settings::{Incoming, Settings, is_on};
+use super::{CONF, DEFAULTS, file};
 use crate::event::State;
 use crate::resource::fact::Family;
-use crate::resource::{Fact, Observed, Op, Resource, Reveal, Unreadable, differs, unknown};
+use crate::resource::{Fact, Observed, Op, Resource, Unreadable, differs, unknown};
 use crate::shell::Cmd;
-
-const DEFAULTS: &str = "/etc/default/ufw";
 
 /// That ufw is on, refuses what no rule lets in, and holds IPv6 too.
 #[derive(Clone, Debug)]
@@ -18,10 +17,6 @@ impl Resource for Enabled {
     }
 
     fn facts(&self) -> Vec<Fact> {
-        let file = |path: &str| Fact::File {
-            path: path.to_owned(),
-            content: Reveal::Always,
-        };
         vec![
             file(CONF),
             file(DEFAULTS),
@@ -34,14 +29,17 @@ impl Resource for Enabled {
         let (Some(conf), Some(defaults)) = (seen.text(CONF)?, seen.text(DEFAULTS)?) else {
             return Ok(unknown("bootstrap"));
         };
-        if let Some(refused) = unfit(&defaults) {
+        let settings = Settings::of(&conf, &defaults);
+        if let Some(refused) = unfit(&settings) {
             return Ok(refused);
         }
         let mut what = Vec::new();
-        if setting(&defaults, "DEFAULT_INPUT_POLICY") != Some("DROP") {
-            what.push("incoming connections are let in by default");
+        match settings.incoming {
+            Incoming::Dropped => {}
+            Incoming::Rejected => what.push("incoming connections are rejected, not dropped"),
+            Incoming::LetIn => what.push("incoming connections are let in by default"),
         }
-        if !is_on(&conf) {
+        if !settings.on {
             what.push("off");
         } else {
             let loaded = |family, chain: &str| -> Result<bool, Unreadable> {
@@ -80,38 +78,22 @@ impl Resource for Enabled {
 }
 
 /// Settings of ufw under which our rules would not hold.
-fn unfit(defaults: &str) -> Option<State> {
-    let (what, mend) = if setting(defaults, "IPV6") == Some("no") {
+fn unfit(settings: &Settings) -> Option<State> {
+    let (what, mend) = if settings.manages_builtins {
         (
-            "IPV6=no in /etc/default/ufw: IPv6 would stand open",
-            "set IPV6=yes in /etc/default/ufw",
+            format!("MANAGE_BUILTINS=yes in {DEFAULTS}: ufw would flush Docker's rules"),
+            format!("set MANAGE_BUILTINS=no in {DEFAULTS}"),
         )
-    } else if setting(defaults, "MANAGE_BUILTINS") == Some("yes") {
+    } else if !settings.ipv6 {
+        let told = settings.ipv6_told();
         (
-            "MANAGE_BUILTINS=yes in /etc/default/ufw: ufw would flush Docker's rules",
-            "set MANAGE_BUILTINS=no in /etc/default/ufw",
+            format!("{told} in {DEFAULTS}: IPv6 would stand open"),
+            format!("set IPV6=yes in {DEFAULTS}"),
         )
     } else {
         return None;
     };
-    Some(State::Refused {
-        what: what.to_owned(),
-        mend: mend.to_owned(),
-    })
-}
-
-/// A setting of a shell-like file; the last one counts.
-fn setting<'a>(text: &'a str, key: &str) -> Option<&'a str> {
-    text.lines()
-        .filter_map(|line| line.trim().split_once('='))
-        .filter(|(name, _)| name.trim() == key)
-        .map(|(_, value)| value.trim().trim_matches(['"', '\'']))
-        .next_back()
-}
-
-/// Whether ufw.conf says that ufw is on.
-pub(in crate::resource) fn is_on(conf: &str) -> bool {
-    setting(conf, "ENABLED") == Some("yes")
+    Some(State::Refused { what, mend })
 }
 
 #[cfg(test)]
@@ -120,9 +102,10 @@ mod tests {
 
     #[test]
     fn settings_that_would_open_the_firewall_are_refused() {
+        let unfit = |defaults| unfit(&Settings::of("ENABLED=yes\n", defaults));
         assert!(unfit("IPV6=yes\nMANAGE_BUILTINS=no\n").is_none());
         assert!(unfit("IPV6=no\n").is_some());
+        assert!(unfit("MANAGE_BUILTINS=no\n").is_some(), "IPv6 is off");
         assert!(unfit("IPV6=yes\nMANAGE_BUILTINS=yes\n").is_some());
-        assert_eq!(setting("A=\"x\"\nA='y'\n# A=z\n", "A"), Some("y"));
     }
 }

@@ -1,5 +1,7 @@
 //! One TCP port let in from one source.
 
+use super::tuple::{Action, Chain, Tuple};
+use super::words::shown;
 use crate::resource::fact::Family;
 
 /// Where a rule lets packets through.
@@ -23,6 +25,33 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// What stands in ufw's own files, if it says no more and no less than such a rule: one that
+    /// also logs, or comes from a profile, is another one to ufw and to the kernel.
+    pub(super) fn of(tuple: &Tuple) -> Option<Self> {
+        let path = match tuple.chain {
+            Chain::Input => Path::Input,
+            Chain::Forward => Path::Route,
+            Chain::Output => return None,
+        };
+        let narrow = tuple.to.is_some()
+            || !tuple.source_ports.is_any()
+            || [&tuple.app, &tuple.source_app]
+                .iter()
+                .any(|it| it.is_some())
+            || [&tuple.inward, &tuple.outward]
+                .iter()
+                .any(|it| it.is_some());
+        if narrow || tuple.logged || tuple.action != Action::Allow {
+            return None;
+        }
+        (tuple.protocol.as_deref() == Some("tcp")).then_some(())?;
+        Some(Self {
+            path,
+            port: tuple.ports.single()?,
+            from: tuple.from.as_ref().map(shown),
+        })
+    }
+
     pub(in crate::resource) fn family(&self) -> Option<Family> {
         self.from.as_ref().map(|from| {
             if from.contains(':') {
@@ -77,7 +106,68 @@ impl Rule {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tuple::tuples;
     use super::*;
+
+    const RULES: &str = "\
+*filter
+### RULES ###
+
+### tuple ### allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in
+-A ufw-user-input -p tcp --dport 22 -j ACCEPT
+
+### tuple ### route:allow tcp 8000 0.0.0.0/0 any 198.51.100.13 in comment=70726f766973696f6e20706f6c6c73
+-A ufw-user-forward -p tcp --dport 8000 -s 198.51.100.13 -j ACCEPT
+
+### tuple ### deny tcp 80 0.0.0.0/0 any 0.0.0.0/0 in
+";
+
+    /// The simple rules of a file, with their comments.
+    fn found(text: &str) -> Vec<(Rule, Option<String>)> {
+        let all = tuples(text, Family::V4).into_iter().map(Result::unwrap);
+        all.filter_map(|tuple| Some((Rule::of(&tuple)?, tuple.comment)))
+            .collect()
+    }
+
+    #[test]
+    fn rules_are_read_from_ufws_own_file_with_their_comments() {
+        let found = found(RULES);
+        assert_eq!(found.len(), 2, "a deny rule lets nothing in");
+        assert_eq!(
+            found[0].0,
+            Rule {
+                path: Path::Input,
+                port: 22,
+                from: None
+            }
+        );
+        let route = Rule {
+            path: Path::Route,
+            port: 8000,
+            from: Some("198.51.100.13".into()),
+        };
+        assert_eq!(found[1].0, route);
+        assert_eq!(found[1].1.as_deref(), Some("provision polls"));
+    }
+
+    #[test]
+    fn a_rule_that_says_more_or_less_is_another_one() {
+        let same = "allow tcp 80 0.0.0.0/0 any 0.0.0.0/0 in";
+        assert_eq!(found(&format!("### tuple ### {same}\n")).len(), 1);
+        for other in [
+            "limit tcp 80 0.0.0.0/0 any 0.0.0.0/0 in",
+            "allow_log tcp 80 0.0.0.0/0 any 0.0.0.0/0 in",
+            "allow any 80 0.0.0.0/0 any 0.0.0.0/0 in",
+            "allow tcp 80,443 0.0.0.0/0 any 0.0.0.0/0 in",
+            "allow tcp 80 198.51.100.1 any 0.0.0.0/0 in",
+            "allow tcp 80 0.0.0.0/0 1024:65535 0.0.0.0/0 in",
+            "allow tcp 80 0.0.0.0/0 any 0.0.0.0/0 WWW - in",
+            "allow tcp 80 0.0.0.0/0 any 0.0.0.0/0 in_eth0",
+            "allow tcp 80 0.0.0.0/0 any 0.0.0.0/0 out",
+        ] {
+            assert_eq!(found(&format!("### tuple ### {other}\n")), [], "{other}");
+        }
+    }
 
     #[test]
     fn a_rule_is_known_in_the_words_of_iptables_save() {

@@ -1,17 +1,14 @@
 //! The rules of one path that a site needs on a host.
 
-use super::tuple::tuples;
-use super::{Path, Rule};
+use super::tuple::{Tuple, tuples};
+use super::{Path, Rule, USER_RULES, USER6_RULES, file};
 use crate::event::{Line, State};
 use crate::resource::fact::Family;
-use crate::resource::{Fact, Observed, Op, Resource, Reveal, Unreadable, unknown};
+use crate::resource::{Fact, Observed, Op, Resource, Unreadable, unknown};
 use crate::shell::{Cmd, Script};
 
 /// Prints the ports of SSH: first the one that this very connection came in on.
 pub const SSH_PORT: Script = Script(include_str!("../sh/ssh-port.sh"));
-
-const USER_RULES: &str = "/etc/ufw/user.rules";
-const USER6_RULES: &str = "/etc/ufw/user6.rules";
 
 /// The rules of one path that a site needs on a host. Those of ours that it no longer needs
 /// are removed; the operator's own are not touched.
@@ -85,9 +82,11 @@ impl Rules {
             return Ok(None);
         };
         let six = seen.text(USER6_RULES)?.unwrap_or_default();
-        let present: Vec<(Family, Rule, Option<String>)> = tuples(&four, Family::V4)
+        let present: Vec<(Rule, Tuple)> = tuples(&four, Family::V4)
             .into_iter()
             .chain(tuples(&six, Family::V6))
+            .filter_map(Result::ok)
+            .filter_map(|tuple| Some((Rule::of(&tuple)?, tuple)))
             .collect();
         let wanted = self.wanted(seen)?;
         let has = |rule: &Rule| {
@@ -96,19 +95,21 @@ impl Rules {
                 Some(Family::V4) => &[Family::V4],
                 Some(Family::V6) => &[Family::V6],
             };
-            families
-                .iter()
-                .all(|family| present.iter().any(|(f, r, _)| f == family && r == rule))
+            families.iter().all(|family| {
+                present
+                    .iter()
+                    .any(|(r, t)| t.family == *family && r == rule)
+            })
         };
         let missing = wanted.iter().filter(|rule| !has(rule)).cloned().collect();
         let mut stale: Vec<Rule> = present
             .iter()
-            .filter(|(_, rule, comment)| {
-                comment.as_deref() == Some(self.owner.as_str())
+            .filter(|(rule, tuple)| {
+                tuple.comment.as_deref() == Some(self.owner.as_str())
                     && rule.path == self.path
                     && !wanted.contains(rule)
             })
-            .map(|(_, rule, _)| rule.clone())
+            .map(|(rule, _)| rule.clone())
             .collect();
         stale.sort();
         stale.dedup();
@@ -125,10 +126,6 @@ impl Resource for Rules {
     }
 
     fn facts(&self) -> Vec<Fact> {
-        let file = |path: &str| Fact::File {
-            path: path.to_owned(),
-            content: Reveal::Always,
-        };
         let mut facts = vec![file(USER_RULES), file(USER6_RULES)];
         if self.ssh {
             facts.push(Fact::Sh(SSH_PORT, Vec::new()));

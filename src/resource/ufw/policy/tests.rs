@@ -237,3 +237,36 @@ fn ufw_is_off_unless_it_says_that_it_is_on() {
     assert!(!Policy::parse("ENABLED=no\n", DEFAULTS, "", "").enabled);
     assert!(!Policy::parse("# ENABLED=yes\n", DEFAULTS, "", "").enabled);
 }
+
+#[test]
+fn a_setting_that_ufw_loads_no_rules_under_protects_nothing() {
+    let on = |conf| Policy::parse(conf, DEFAULTS, "", "").enabled;
+    assert!(on("ENABLED=YES\n") && !on("ENABLED=Yes\n"));
+    let open = |defaults| Policy::parse(ON, defaults, "", "").open;
+    assert!(open("IPV6=yes\n") && open("DEFAULT_INPUT_POLICY=drop\n"));
+    assert!(!open("DEFAULT_INPUT_POLICY=REJECT\n"));
+}
+
+#[test]
+fn the_decider_is_the_first_rule_that_is_sure_to_speak_of_a_connection() {
+    let rules = policy(&[
+        "deny tcp 22 0.0.0.0/0 any 0.0.0.0/0 out",
+        "deny tcp 22 0.0.0.0/0 any 0.0.0.0/0 in_eth1",
+        "deny tcp 22 0.0.0.0/0 1024:65535 0.0.0.0/0 in",
+        "limit tcp 22 0.0.0.0/0 any 0.0.0.0/0 in",
+        "allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 in",
+    ]);
+    let unsure = Connection {
+        interface: None,
+        ..to(22)
+    };
+    let told = |connection| rules.decider(connection).map(Tuple::told);
+    assert_eq!(told(&unsure).as_deref(), Some("limit port 22/tcp"));
+    let near = Connection {
+        interface: Some("eth1".to_owned()),
+        ..to(22)
+    };
+    assert_eq!(told(&near).as_deref(), Some("deny in on eth1 port 22/tcp"));
+    assert_eq!(told(&to(80)), None);
+    assert_eq!(rules.input(&unsure).0, Fate::Unknown);
+}
