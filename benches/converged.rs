@@ -47,7 +47,10 @@ fn main() -> ExitCode {
 }
 
 fn measure() -> Result<bool, Unfit> {
-    let options = Options::default();
+    let options = Options {
+        directory: std::env::var_os("PROVISION_LAB_DIRECTORY").map(Into::into),
+        ..Options::default()
+    };
     let site = match lab::status(&options) {
         Ok(status) if status.hosts.iter().all(|host| host.pid.is_some()) => status.site,
         Ok(_) => return unfit("a host of the lab is off; see `provision lab status`"),

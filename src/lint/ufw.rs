@@ -98,8 +98,8 @@ fn without_ipv6(host: &Host, settings: &Settings) -> Remark {
             "{told} in {DEFAULTS}, and the host has {}",
             list(&addresses)
         ),
-        "over IPv6 everything that listens can be reached, and with every reload ufw wipes \
-         Docker's IPv6 rules",
+        "ufw then has no rules for IPv6: when it loads it wipes Docker's, and drops all else there, \
+         SSH too",
         mend,
     )
 }

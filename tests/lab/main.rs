@@ -117,7 +117,12 @@ fn side_by_side(args: &mut Arguments) -> Option<Arc<Worlds>> {
         return None;
     }
     servers::install();
+    // What a machine doesn't allow has been said by the panic.
+    let Ok(worlds) = std::panic::catch_unwind(|| Worlds::make(count)) else {
+        eprintln!("one scenario at a time: a second lab can't be made on this machine");
+        return None;
+    };
     eprintln!("{scenarios} scenarios, {count} at a time");
     args.test_threads = Some(count);
-    Some(Arc::new(Worlds::make(count)))
+    Some(Arc::new(worlds))
 }

@@ -186,7 +186,7 @@ fn ufw_is_on_loaded_in_both_families_and_denies_by_default() {
         ),
         (
             ufw(on, "DEFAULT_INPUT_POLICY=DROP\n"),
-            "refused: no IPV6=yes in /etc/default/ufw: IPv6 would stand open \
+            "refused: no IPV6=yes in /etc/default/ufw: ufw would have no rules for IPv6 \
              (set IPV6=yes in /etc/default/ufw)",
         ),
         (
@@ -198,7 +198,7 @@ fn ufw_is_on_loaded_in_both_families_and_denies_by_default() {
         (ufw(on, STRICT).rules(Family::V6, None), not_loaded),
         (
             ufw(on, "IPV6=no\n"),
-            "refused: IPV6=no in /etc/default/ufw: IPv6 would stand open \
+            "refused: IPV6=no in /etc/default/ufw: ufw would have no rules for IPv6 \
              (set IPV6=yes in /etc/default/ufw)",
         ),
         (

@@ -87,7 +87,7 @@ fn unfit(settings: &Settings) -> Option<State> {
     } else if !settings.ipv6 {
         let told = settings.ipv6_told();
         (
-            format!("{told} in {DEFAULTS}: IPv6 would stand open"),
+            format!("{told} in {DEFAULTS}: ufw would have no rules for IPv6"),
             format!("set IPV6=yes in {DEFAULTS}"),
         )
     } else {
