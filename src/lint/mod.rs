@@ -161,8 +161,19 @@ impl Resource for Lint {
     }
 
     fn remarks(&self, seen: &Observed) -> Vec<Remark> {
-        // What can't be read is refused by `compare`.
-        self.judge(seen).unwrap_or_default()
+        match self.judge(seen) {
+            Ok(all) => all,
+            // A look that changes nothing hears of no state.
+            Err(e) if self.thorough => vec![remark(
+                Level::Refusal,
+                "unreadable",
+                e.to_string(),
+                "what can't be read can't be called sound",
+                "see what keeps it from being read on the server",
+            )],
+            // `compare` refuses it.
+            Err(_) => Vec::new(),
+        }
     }
 }
 

@@ -541,3 +541,17 @@ fn a_docker_that_does_not_answer_keeps_no_run_from_starting_it() {
         ["warning docker-silent: Docker doesn't answer: connection refused"]
     );
 }
+
+#[test]
+fn what_can_not_be_read_is_never_sound() {
+    let unread = Observed::default();
+    let every_run = Lint::new(wanted());
+    assert!(every_run.compare(&unread).is_err());
+    assert!(every_run.remarks(&unread).is_empty(), "told once");
+    let told = every_run.thorough().remarks(&unread);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        (told[0].level, told[0].rule.as_str()),
+        (Level::Refusal, "unreadable")
+    );
+}

@@ -290,6 +290,10 @@ impl Worlds {
         self.freed.notify_all();
         let done = done.map_err(|e| e.to_string())?;
         if done.status.success() {
+            // What was left out, and what was measured.
+            for line in String::from_utf8_lossy(&done.stderr).lines() {
+                eprintln!("{name}: {line}");
+            }
             return Ok(());
         }
         let said = [done.stdout, done.stderr].concat();
