@@ -208,8 +208,15 @@ fn clear(number: usize) {
         }
     }
     let link = link(number);
-    if Path::new("/sys/class/net").join(&link).exists() {
-        run("ip", &["link", "del", &link]);
+    let there = Path::new("/sys/class/net").join(&link);
+    let end = Instant::now() + Duration::from_secs(30);
+    while there.exists() {
+        // With the namespace of its other end it goes by itself, at a time of the kernel's own:
+        // between a look and a deletion too. What counts is that it is gone.
+        let said = Command::new("ip").args(["link", "del", &link]).output();
+        let said = String::from_utf8_lossy(&said.unwrap().stderr).into_owned();
+        assert!(Instant::now() < end, "ip link del {link}: {said}");
+        sleep(Duration::from_millis(20));
     }
     for (table, words) in rules(number) {
         let mut all = vec!["-w", "-t", table, "-D"];
