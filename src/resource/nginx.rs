@@ -14,23 +14,23 @@ pub struct Nginx {
     pub path: String,
     /// The image whose nginx tests it.
     pub image: String,
-    /// The certificate whose presence decides.
-    pub certificate: String,
-    /// The configuration without a certificate.
-    pub http_only: String,
-    /// The configuration with it.
-    pub full: String,
+    /// Certificates that it may serve, each by the file on the host that says it is there, with
+    /// the configuration that serves it. The first that is there counts.
+    pub certificates: Vec<(String, String)>,
+    /// The configuration where there is none.
+    pub plain: String,
     /// The marker that asks for a reload.
     pub pending: String,
 }
 
 impl Nginx {
     fn wanted(&self, seen: &Observed) -> Result<&str, Unreadable> {
-        Ok(if seen.file(&self.certificate)?.is_some() {
-            &self.full
-        } else {
-            &self.http_only
-        })
+        for (file, text) in &self.certificates {
+            if seen.file(file)?.is_some() {
+                return Ok(text);
+            }
+        }
+        Ok(&self.plain)
     }
 }
 
@@ -40,16 +40,17 @@ impl Resource for Nginx {
     }
 
     fn facts(&self) -> Vec<Fact> {
-        vec![
-            Fact::File {
-                path: self.path.clone(),
-                content: Reveal::Unless(sha256(&self.full)),
-            },
-            Fact::File {
-                path: self.certificate.clone(),
-                content: Reveal::Never,
-            },
-        ]
+        let first = self.certificates.first();
+        let usual = first.map_or(&self.plain, |(_, text)| text);
+        let mut facts = vec![Fact::File {
+            path: self.path.clone(),
+            content: Reveal::Unless(sha256(usual)),
+        }];
+        facts.extend(self.certificates.iter().map(|(file, _)| Fact::File {
+            path: file.clone(),
+            content: Reveal::Never,
+        }));
+        facts
     }
 
     fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 
 use super::destination::Destination;
 use super::{
-    App, Dns, Docker, DockerSource, Domain, Email, Firewall, Host, HostName, ImageRef, InvalidName,
-    Proxy, Site, SiteName, Source, Ssh, Sudo, Tls, UrlPath, UserName, Verify,
+    AccessLog, App, Balance, Compatibility, Dns, Docker, DockerSource, Domain, Firewall, Host,
+    HostName, Hsts, ImageRef, InvalidName, Mode, Proxy, Site, SiteName, Snippets, Source, Ssh,
+    Sudo, Tls, UrlPath, UserName, Verify,
 };
 
 /// The site's name in reports.
@@ -24,7 +25,6 @@ impl Site {
     /// Never in practice: what is no destination's is checked as in site.toml.
     pub fn bare(destinations: &[Destination]) -> Result<Self, InvalidName> {
         let image = ImageRef::new("none:0")?;
-        let email = Email::new(format!("nobody@{NOWHERE}"))?;
         let hosts: BTreeMap<HostName, Host> = destinations
             .iter()
             .map(|destination| (HostName::from(destination), host(destination)))
@@ -60,15 +60,26 @@ impl Site {
                 guard_seconds: 60,
             },
             proxy: Proxy {
-                image: image.clone(),
+                image,
                 max_body: "1m".to_owned(),
-                hsts: 0,
+                hsts: Hsts {
+                    seconds: 0,
+                    subdomains: false,
+                    preload: false,
+                },
+                tls: Compatibility::Intermediate,
+                http2: true,
+                http3: false,
+                balance: Balance::RoundRobin,
+                read_timeout: 60,
+                access_log: AccessLog::Text,
+                locations: Vec::new(),
+                snippets: Snippets::default(),
             },
             tls: Tls {
-                email,
-                directory: format!("https://{NOWHERE}/"),
+                mode: Mode::Off,
                 ca: None,
-                image,
+                on_failure: None,
             },
             dns: Dns::default(),
             verify: Verify::default(),

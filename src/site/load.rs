@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::raw::{EXAMPLES, RawSite, Text};
 use super::read::{Lookup, Reader};
-use super::{Domain, Site, SiteName, Verify, app, hosts, jump, options, ssh};
+use super::{Domain, Site, SiteName, Verify, app, hosts, jump, options, proxy, ssh, tls};
 use crate::input::{Document, Error};
 
 /// Reads a site.toml, with everything it names: the key, the env file, the CA, the
@@ -63,19 +63,22 @@ fn resolve(mut document: Document, file: &Path, env: Lookup<'_>) -> Result<Site,
     let docker = options::docker(&reader, &raw.docker)?;
     let from = jump::vantages(&reader, raw.verify.from.as_ref(), &hosts)?;
     hosts::check_pool(&reader, &raw.hosts, &hosts, &docker)?;
+    let domains = domains(&reader, &raw.domains)?;
+    let tls = tls::resolve(&reader, &raw.tls, &domains, &mut warnings)?;
+    let proxy = proxy::resolve(&reader, &raw.proxy, &tls, &mut warnings)?;
     Ok(Site {
         name: reader.name(&raw.name, SiteName::new)?,
         playbook: raw
             .playbook
             .map_or_else(|| DEFAULT_PLAYBOOK.to_owned(), Spanned::into_inner),
-        domains: domains(&reader, &raw.domains)?,
+        domains,
         ssh,
         hosts,
         app,
         docker,
         firewall: options::firewall(&reader, &raw.firewall)?,
-        proxy: options::proxy(&reader, &raw.proxy)?,
-        tls: options::tls(&reader, &raw.tls)?,
+        proxy,
+        tls,
         dns: options::dns(&reader, &raw.dns)?,
         verify: Verify { from },
         file,

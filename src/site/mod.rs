@@ -1,8 +1,8 @@
 //! The site as its operator describes it: hosts with roles, the app, TLS, the firewall.
 //!
 //! The rooms: `load` reads a file, `raw` is its shape, `read` what every part is resolved
-//! with; `ssh`, `jump`, `hosts`, `app` and `options` resolve one part each; `public_key`,
-//! `env_file`, `context` and `git` read what a site names; `name` and `network` are values
+//! with; `ssh`, `jump`, `hosts`, `app`, `proxy`, `tls` and `options` resolve one part each;
+//! `public_key`, `pair`, `env_file`, `context` and `git` read what a site names; `name` and `network` are values
 //! with a grammar; `destination` is a server as ssh takes it, `bare` a site of nothing but such;
 //! `starter` is what `provision init` writes, `pin` what `provision trust`
 //! adds.
@@ -23,12 +23,15 @@ mod load;
 mod name;
 mod network;
 mod options;
+mod pair;
 mod pin;
+mod proxy;
 mod public_key;
 mod raw;
 mod read;
 mod ssh;
 mod starter;
+mod tls;
 
 pub use crate::input::Error;
 pub use bare::named_twice;
@@ -41,9 +44,12 @@ pub use name::{
     AbsolutePath, Domain, Email, EnvName, HostName, ImageRef, InvalidName, SiteName, UrlPath,
     UserName,
 };
+pub use pair::Pair;
 pub use pin::pin_host_key;
+pub use proxy::{AccessLog, Balance, Compatibility, Hsts, Location, Proxy, Snippets};
 pub use ssh::{SecretSource, Ssh, Sudo};
 pub use starter::starter;
+pub use tls::{Acme, KeyType, Mode, OnFailure, Profile, SelfSigned, Tls};
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -245,31 +251,6 @@ pub struct Allow {
     pub on: Option<Role>,
 }
 
-/// nginx.
-#[derive(Clone, Debug)]
-pub struct Proxy {
-    /// The image ("nginx:1.28").
-    pub image: ImageRef,
-    /// Largest request body, as nginx writes it ("4G").
-    pub max_body: String,
-    /// Strict-Transport-Security in seconds; 0 leaves the header out.
-    pub hsts: u64,
-}
-
-/// Certificates.
-#[derive(Clone, Debug)]
-pub struct Tls {
-    /// Contact of the ACME account.
-    pub email: Email,
-    /// The ACME directory.
-    pub directory: String,
-    /// Extra certificate authorities in PEM, for a test CA: trusted by certbot and by the
-    /// proof, and by nothing else.
-    pub ca: Option<Pem>,
-    /// The certbot image ("certbot/certbot:v5.1.0").
-    pub image: ImageRef,
-}
-
 /// A PEM file that was read and found to hold certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pem {
@@ -333,11 +314,21 @@ impl Site {
             })
         };
         let password = self.app.superuser.iter().map(|user| &user.password);
+        let key = match &self.tls.mode {
+            Mode::Provided(pair) => Some(&pair.key),
+            _ => None,
+        };
+        let webhook = match &self.tls.on_failure {
+            Some(OnFailure::Webhook(url)) => Some(url),
+            _ => None,
+        };
         self.app
             .env
             .values()
             .filter(move |value| !is_known(value.reveal()))
             .chain(password)
+            .chain(key)
+            .chain(webhook)
     }
 
     /// Where the site's files lie on every server.

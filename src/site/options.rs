@@ -1,20 +1,14 @@
-//! `[docker]`, `[firewall]`, `[proxy]`, `[tls]` and `[dns]`.
+//! `[docker]`, `[firewall]` and `[dns]`.
 
 use std::net::SocketAddr;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use toml::Spanned;
 
 use super::network::{Network, NotANetwork};
-use super::raw::{RawAllow, RawDns, RawDocker, RawFirewall, RawProxy, RawTls, Text};
+use super::raw::{RawAllow, RawDns, RawDocker, RawFirewall, Text};
 use super::read::Reader;
-use super::{Allow, Dns, Docker, DockerSource, Email, Firewall, ImageRef, Pem, Proxy, Target, Tls};
+use super::{Allow, Dns, Docker, DockerSource, Firewall, Target};
 use crate::input::Error;
-
-/// Let's Encrypt's directories (https://letsencrypt.org/docs/acme-protocol-updates/).
-const PRODUCTION: &str = "https://acme-v02.api.letsencrypt.org/directory";
-const STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
 
 pub(super) fn docker(reader: &Reader<'_>, raw: &RawDocker) -> Result<Docker, Error> {
     let source = match &raw.source {
@@ -70,7 +64,7 @@ fn pool(reader: &Reader<'_>, text: Option<&Text>) -> Result<Network, Error> {
 }
 
 /// A size as Docker and nginx write it: digits, and a unit or none.
-fn size(
+pub(super) fn size(
     reader: &Reader<'_>,
     text: Option<&Text>,
     default: &str,
@@ -154,85 +148,6 @@ fn rule_source(reader: &Reader<'_>, text: &Text) -> Result<String, Error> {
             "write an address such as \"198.51.100.7\" or a network such as \"198.51.100.0/24\"",
         )),
     }
-}
-
-pub(super) fn proxy(reader: &Reader<'_>, raw: &RawProxy) -> Result<Proxy, Error> {
-    Ok(Proxy {
-        image: reader.name_or(raw.image.as_ref(), "nginx:1.28", ImageRef::new)?,
-        max_body: size(reader, raw.max_body.as_ref(), "4G", "kKmMgG")?,
-        hsts: raw.hsts.unwrap_or(31_536_000),
-    })
-}
-
-pub(super) fn tls(reader: &Reader<'_>, raw: &RawTls) -> Result<Tls, Error> {
-    let directory = match (&raw.directory, &raw.staging) {
-        (Some(directory), Some(staging)) => {
-            return Err(reader.document.clash(
-                staging.span(),
-                directory.span(),
-                "the directory",
-                "`staging` names another directory than `directory`",
-                "keep one of them",
-            ));
-        }
-        (Some(directory), None) => https(reader, directory)?,
-        (None, Some(staging)) if *staging.get_ref() => STAGING.to_owned(),
-        (None, _) => PRODUCTION.to_owned(),
-    };
-    Ok(Tls {
-        email: reader.name(&raw.email, Email::new)?,
-        directory,
-        ca: raw.ca.as_ref().map(|text| pem(reader, text)).transpose()?,
-        image: reader.name_or(raw.image.as_ref(), "certbot/certbot:v5.1.0", ImageRef::new)?,
-    })
-}
-
-/// A URL of RFC 3986's characters, over TLS.
-fn https(reader: &Reader<'_>, text: &Text) -> Result<String, Error> {
-    let written = text.get_ref();
-    let ok = written.strip_prefix("https://").is_some_and(|rest| {
-        rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
-            && rest
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "/-._~:?[]@&=%+,".contains(c))
-    });
-    if ok {
-        return Ok(written.clone());
-    }
-    Err(reader.wrong(
-        text.span(),
-        format!("{written:?} is not the URL of an ACME directory"),
-        format!("write a URL such as \"{PRODUCTION}\""),
-    ))
-}
-
-fn pem(reader: &Reader<'_>, text: &Text) -> Result<Pem, Error> {
-    let (path, bytes) = reader.file("the CA", text)?;
-    let held = String::from_utf8(bytes)
-        .ok()
-        .filter(|text| holds_certificate(text));
-    match held {
-        Some(text) => Ok(Pem { path, text }),
-        None => Err(reader.wrong(
-            text.span(),
-            format!("{} holds no certificate", path.display()),
-            "write the path of a PEM file, which has -----BEGIN CERTIFICATE----- in it",
-        )),
-    }
-}
-
-fn holds_certificate(text: &str) -> bool {
-    text.split("-----BEGIN CERTIFICATE-----")
-        .skip(1)
-        .any(|rest| {
-            rest.split_once("-----END CERTIFICATE-----")
-                .is_some_and(|(body, _)| {
-                    let body: String = body.split_ascii_whitespace().collect();
-                    BASE64_STANDARD
-                        .decode(body)
-                        .is_ok_and(|der| !der.is_empty())
-                })
-        })
 }
 
 pub(super) fn dns(reader: &Reader<'_>, raw: &RawDns) -> Result<Dns, Error> {

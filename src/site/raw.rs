@@ -40,7 +40,8 @@ pub(super) const EXAMPLES: &[Example] = &[
         "password_env = \"DJANGO_SUPERUSER_PASSWORD\"",
     ),
     ("firewall.allow", "port", "port = 9100"),
-    ("tls", "email", "email = \"ops@example.com\""),
+    ("proxy.locations", "url", "url = \"/media/\""),
+    ("proxy.locations", "directory", "directory = \"/srv/media\""),
 ];
 
 #[derive(Debug, Deserialize)]
@@ -59,7 +60,7 @@ pub(super) struct RawSite {
     pub firewall: RawFirewall,
     #[serde(default)]
     pub proxy: RawProxy,
-    pub tls: RawTls,
+    pub tls: Spanned<RawTls>,
     #[serde(default)]
     pub dns: RawDns,
     #[serde(default)]
@@ -190,17 +191,69 @@ pub(super) struct RawAllow {
 pub(super) struct RawProxy {
     pub image: Option<Text>,
     pub max_body: Option<Text>,
-    pub hsts: Option<u64>,
+    pub hsts: Option<Spanned<u64>>,
+    pub hsts_subdomains: Option<Spanned<bool>>,
+    pub hsts_preload: Option<Spanned<bool>>,
+    pub tls: Option<Text>,
+    pub http2: Option<bool>,
+    pub http3: Option<Spanned<bool>>,
+    pub balance: Option<Text>,
+    pub read_timeout: Option<Spanned<u32>>,
+    pub access_log: Option<Text>,
+    #[serde(default)]
+    pub locations: Vec<RawLocation>,
+    #[serde(default)]
+    pub snippets: RawSnippets,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as { url = \"/media/\", directory = \"/srv/media\" }"
+)]
+pub(super) struct RawLocation {
+    pub url: Text,
+    pub directory: Text,
+    pub expires: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as { server = \"nginx/server.conf\" }"
+)]
+pub(super) struct RawSnippets {
+    pub http: Option<Text>,
+    pub server: Option<Text>,
+    pub location: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawTls {
-    pub email: Text,
+    pub mode: Option<Text>,
+    pub email: Option<Text>,
     pub directory: Option<Text>,
     pub staging: Option<Spanned<bool>>,
+    pub profile: Option<Text>,
+    pub key_type: Option<Text>,
+    pub rsa_key_size: Option<Spanned<u16>>,
+    pub check: Option<Spanned<bool>>,
     pub ca: Option<Text>,
     pub image: Option<Text>,
+    pub certificate: Option<Text>,
+    pub key: Option<Text>,
+    pub on_failure: Option<Spanned<RawOnFailure>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as { command = [\"/usr/local/bin/alert\"] } or { webhook_env = \"ALERT_URL\" }"
+)]
+pub(super) struct RawOnFailure {
+    pub command: Option<Vec<Text>>,
+    pub webhook_env: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use askama::Template;
 
-use super::{Cx, Error, Resources, Step, image};
-use crate::resource::certificate::chain;
+use super::certificate::Material;
+use super::{Cx, Error, Resources, Step, certificate, image};
 use crate::resource::compose::{Project, compose_v2};
 use crate::resource::file::{Directory, File};
 use crate::resource::image::Image;
@@ -37,7 +37,7 @@ struct Conf<'a> {
     names: &'a str,
     canonical: &'a str,
     others: Option<&'a str>,
-    certificate: Option<&'a str>,
+    certificate: Option<&'a Material>,
     hsts: u64,
     max_body: &'a str,
     static_url: Option<&'a str>,
@@ -83,7 +83,6 @@ pub(super) fn nginx(cx: &Cx<'_>) -> Result<(Nginx, Pending), Error> {
         .collect();
     let names: Vec<&str> = site.domains.iter().map(|domain| domain.as_str()).collect();
     let others = names[1..].join(" ");
-    let live = format!("/etc/letsencrypt/live/{}", site.canonical());
     let mut conf = Conf {
         site: site.name.as_str(),
         upstreams: &upstreams,
@@ -91,7 +90,7 @@ pub(super) fn nginx(cx: &Cx<'_>) -> Result<(Nginx, Pending), Error> {
         canonical: site.canonical().as_str(),
         others: (names.len() > 1).then_some(others.as_str()),
         certificate: None,
-        hsts: site.proxy.hsts,
+        hsts: site.proxy.hsts.seconds,
         max_body: &site.proxy.max_body,
         static_url: site
             .app
@@ -99,16 +98,20 @@ pub(super) fn nginx(cx: &Cx<'_>) -> Result<(Nginx, Pending), Error> {
             .as_ref()
             .map(|_| site.app.static_url.as_str()),
     };
-    let http_only = conf.render().map_err(failed)?;
-    conf.certificate = Some(&live);
-    let full = conf.render().map_err(failed)?;
+    let plain = conf.render().map_err(failed)?;
+    let mut certificates = Vec::new();
+    let candidates = certificate::candidates(cx);
+    for material in &candidates {
+        conf.certificate = Some(material);
+        let text = conf.render().map_err(failed)?;
+        certificates.push((material.host.clone(), text));
+    }
     let pending = format!("{}/pending/nginx", site.state());
     let nginx = Nginx {
         path: format!("{}/conf.d/site.conf", directory(cx)),
         image: site.proxy.image.to_string(),
-        certificate: chain(site.canonical().as_str()),
-        http_only,
-        full,
+        certificates,
+        plain,
         pending: pending.clone(),
     };
     let reload = Cmd::script(RELOAD, [container(cx)]);

@@ -9,6 +9,7 @@ use crate::resource::pending::Pending;
 use crate::resource::task::Task;
 use crate::resource::unit::Unit;
 use crate::shell::Cmd;
+use crate::site::Mode;
 
 pub(super) const STEP: Step = Step {
     name: "renewal",
@@ -47,6 +48,9 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         step: "renewal".to_owned(),
         what: e.to_string(),
     };
+    let Mode::Acme(acme) = &cx.site.tls.mode else {
+        return Ok(Vec::new());
+    };
     let site = cx.site.name.as_str();
     let certificate = cx.site.canonical().as_str();
     let directory = proxy::directory(cx);
@@ -54,7 +58,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let container = proxy::container(cx);
     let webroot = format!("{directory}/acme");
     let ca = certificate::ca_path(cx);
-    let image = cx.site.tls.image.as_str();
+    let image = acme.image.as_str();
     let service = Service {
         site,
         certificate,
@@ -62,7 +66,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         image,
         container: &container,
         webroot: &webroot,
-        server: &cx.site.tls.directory,
+        server: &acme.directory,
         ca: ca.as_deref(),
     };
     let service = service.render().map_err(failed)?;
@@ -71,18 +75,12 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let unit = |kind: &str| format!("/etc/systemd/system/{site}-renew.{kind}");
 
     let rehearsal = Cmd::new(&script)
-        .args([
-            certificate,
-            image,
-            &container,
-            &webroot,
-            &cx.site.tls.directory,
-        ])
+        .args([certificate, image, &container, &webroot, &acme.directory])
         .arg(ca.as_deref().unwrap_or_default())
         .arg("--dry-run");
     let depends = format!(
         "{SCRIPT}\n{service}\n{}\n{:?}",
-        cx.site.tls.directory, cx.site.domains
+        acme.directory, cx.site.domains
     );
     Ok(vec![
         Box::new(File::new(&script, SCRIPT).mode(0o755)),

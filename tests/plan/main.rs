@@ -85,6 +85,10 @@ fn files(plan: &Plan, host: &str, certificate: bool) -> BTreeMap<String, String>
     });
     let chain = "/etc/letsencrypt/live/polls.example.com/fullchain.pem";
     seen.files.insert(chain.to_owned(), there);
+    for name in ["provided", "self-signed"] {
+        let file = format!("/srv/polls/proxy/tls/{name}.pem");
+        seen.files.insert(file, None);
+    }
     let host = plan.hosts.iter().find(|h| h.host.name.as_str() == host);
     let resources = host.unwrap().steps.iter().flat_map(|step| &step.resources);
     let ops = resources.flat_map(|resource| resource.converge(&seen));

@@ -2,9 +2,16 @@
 
 use std::fs;
 
-use provision::site::{DockerSource, Jump, Role, Source, Sudo, Target};
+use provision::site::{Acme, DockerSource, Jump, KeyType, Mode, Role, Site, Source, Sudo, Target};
 
 use crate::home::{Home, SMALL, with};
+
+fn acme(site: &Site) -> &Acme {
+    match &site.tls.mode {
+        Mode::Acme(acme) => acme,
+        other => panic!("{other:?}"),
+    }
+}
 
 #[test]
 fn a_small_site_gets_every_default() {
@@ -41,14 +48,19 @@ fn a_small_site_gets_every_default() {
     assert_eq!(site.firewall.guard_seconds, 60);
     assert_eq!(site.proxy.image.as_str(), "nginx:1.28");
     assert_eq!(
-        (site.proxy.max_body.as_str(), site.proxy.hsts),
+        (site.proxy.max_body.as_str(), site.proxy.hsts.seconds),
         ("4G", 31_536_000)
     );
+    let acme = acme(&site);
     assert_eq!(
-        site.tls.directory,
+        acme.directory,
         "https://acme-v02.api.letsencrypt.org/directory"
     );
-    assert_eq!(site.tls.image.as_str(), "certbot/certbot:v5.1.0");
+    assert_eq!(acme.image.as_str(), "certbot/certbot:v5.1.0");
+    assert_eq!(
+        (acme.key, acme.staging, acme.check),
+        (KeyType::Ecdsa, false, true)
+    );
     assert!(site.dns.check && site.dns.resolver.is_none());
     assert!(site.warnings.is_empty());
     assert_eq!(site.file, home.path().join("site.toml"));
@@ -156,7 +168,10 @@ from = ["ops@203.0.113.9:2222", "probe"]
         (site.firewall.allow[0].to, site.firewall.allow[1].to),
         (Target::Host, Target::Container)
     );
-    assert_eq!((site.proxy.max_body.as_str(), site.proxy.hsts), ("512k", 0));
+    assert_eq!(
+        (site.proxy.max_body.as_str(), site.proxy.hsts.seconds),
+        ("512k", 0)
+    );
     assert!(site.tls.ca.as_ref().unwrap().text.starts_with("-----BEGIN"));
     assert_eq!(site.dns.resolver.unwrap().port(), 8053);
     assert!(!site.dns.check);
@@ -204,9 +219,10 @@ fn staging_is_lets_encrypts_other_directory() {
         .parse(&with("[tls]\n", "[tls]\nstaging = true\n"))
         .unwrap();
     assert_eq!(
-        site.tls.directory,
+        acme(&site).directory,
         "https://acme-staging-v02.api.letsencrypt.org/directory"
     );
+    assert!(acme(&site).staging);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! When a certificate is missing, and when it is another than the wanted one.
 
 use super::{Seen, ops, state};
-use crate::resource::certificate::{Certificate, chain};
+use crate::resource::certificate::{Certificate, lineage};
 use crate::resource::fact::Docker;
 
 const DIRECTORY: &str = "https://acme.example/directory";
@@ -20,6 +20,10 @@ fn wanted() -> Certificate {
         ca: None,
         now: NOW,
     }
+}
+
+fn chain(name: &str) -> String {
+    format!("{}/fullchain.pem", lineage(name))
 }
 
 /// A chain for these names that ends on the 1st of January of a year.

@@ -189,9 +189,8 @@ fn nginx_gets_the_whole_configuration_once_there_is_a_certificate() {
     let nginx = Nginx {
         path: "/srv/site.conf".to_owned(),
         image: "nginx:1.28".to_owned(),
-        certificate: "/live/fullchain.pem".to_owned(),
-        http_only: "http\n".to_owned(),
-        full: "http\nhttps\n".to_owned(),
+        plain: "http\n".to_owned(),
+        certificates: vec![("/live/fullchain.pem".to_owned(), "http\nhttps\n".to_owned())],
         pending: "/var/lib/nginx".to_owned(),
     };
     let without = || Seen::default().absent("/live/fullchain.pem");

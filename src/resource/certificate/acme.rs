@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use super::{Fact, Observed, Op, Resource, Reveal, Unreadable, differs, unknown};
 use crate::event::State;
+use crate::resource::{Fact, Observed, Op, Resource, Reveal, Unreadable, differs, unknown};
 use crate::shell::Cmd;
 
 /// A certificate for some names.
@@ -31,9 +31,13 @@ pub struct Certificate {
     pub now: u64,
 }
 
-/// Where certbot keeps the chain that nginx serves.
-pub fn chain(name: &str) -> String {
-    format!("/etc/letsencrypt/live/{name}/fullchain.pem")
+/// Where certbot keeps what nginx serves.
+pub fn lineage(name: &str) -> String {
+    format!("/etc/letsencrypt/live/{name}")
+}
+
+fn chain(name: &str) -> String {
+    format!("{}/fullchain.pem", lineage(name))
 }
 
 /// A certbot container with everything it needs, less its own arguments.

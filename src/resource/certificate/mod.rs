@@ -1,0 +1,5 @@
+//! Certificates, by where they come from.
+
+mod acme;
+
+pub use acme::{Certificate, certbot, lineage};

@@ -1,0 +1,35 @@
+//! From an ACME authority: rehearsed, then issued by webroot.
+
+use crate::resource::certificate::Certificate;
+use crate::resource::file::File;
+use crate::resource::image::Image;
+use crate::site::Acme;
+use crate::step::{Cx, Resources, proxy};
+
+/// Where the extra authorities lie on the host, if there are any.
+pub(in crate::step) fn ca_path(cx: &Cx<'_>) -> Option<String> {
+    let directory = proxy::directory(cx);
+    cx.site
+        .tls
+        .ca
+        .as_ref()
+        .map(|_| format!("{directory}/acme-ca.pem"))
+}
+
+pub(super) fn resources(cx: &Cx<'_>, acme: &Acme) -> Resources {
+    let mut all: Resources = vec![Box::new(Image::pulled(acme.image.as_str()))];
+    if let (Some(path), Some(pem)) = (ca_path(cx), &cx.site.tls.ca) {
+        all.push(Box::new(File::new(path, &pem.text)));
+    }
+    all.push(Box::new(Certificate {
+        name: cx.site.canonical().to_string(),
+        domains: cx.site.domains.iter().map(ToString::to_string).collect(),
+        email: acme.email.to_string(),
+        directory: acme.directory.clone(),
+        image: acme.image.to_string(),
+        webroot: format!("{}/acme", proxy::directory(cx)),
+        ca: ca_path(cx),
+        now: cx.now,
+    }));
+    all
+}
