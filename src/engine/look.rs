@@ -1,0 +1,200 @@
+//! Looks from this machine whether the world sees a page of a server's, name by name and address
+//! by address, before an authority looks for one.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::failure::failure;
+use super::remote::Remote;
+use crate::event::Failure;
+use crate::resource::op::Look;
+use crate::vantage::{self, Answer, Error, Get, Scheme, Trust};
+
+/// Where an authority looks (RFC 8555, section 8.3).
+const PORT: u16 = 80;
+/// How long a lookup may take.
+const LOOKUP: Duration = Duration::from_secs(10);
+/// How long an answer may take: a lost SYN is sent again after 1 s, 3 s and 7 s.
+const ANSWER: Duration = Duration::from_secs(10);
+/// Until it is looked once more.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Characters of a foreign page that are shown.
+const SHOWN: usize = 60;
+
+/// Where a name leads, if that is to some of these addresses and nowhere else.
+///
+/// # Errors
+/// What is wrong, in words.
+pub(super) async fn leads(
+    name: &str,
+    addresses: &[IpAddr],
+    resolver: Option<SocketAddr>,
+) -> Result<Vec<IpAddr>, String> {
+    let found = vantage::lookup(name, resolver, LOOKUP).await;
+    let found = found.map_err(|e| format!("{name}: {e}"))?;
+    match found.iter().find(|ip| !addresses.contains(ip)) {
+        None => Ok(found),
+        Some(foreign) => Err(format!(
+            "{name} leads to {foreign}, which is none of the proxy's addresses"
+        )),
+    }
+}
+
+/// What to do about a name that doesn't lead to these addresses.
+pub(super) fn lead(name: &str, addresses: &[IpAddr]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    format!(
+        "let {name} point to {} and wait until the world knows; or set dns.check = false",
+        addresses.join(" and ")
+    )
+}
+
+/// Why a page isn't seen.
+#[derive(Debug, PartialEq, Eq)]
+enum Miss {
+    /// This machine has no way to the address: nothing is known.
+    NoWay(String),
+    /// It is seen that it isn't there: what, and what to do.
+    Seen(String, String),
+}
+
+/// Looks for the page under all names at all their addresses at once.
+///
+/// # Errors
+/// Which name saw what at which address, and what to do.
+pub(super) async fn look(remote: &Remote, step: &str, look: &Look) -> Result<(), Failure> {
+    let trust = Trust::new(None).map_err(|e| failure("check", e.to_string(), ""))?;
+    let looks = look.names.iter().map(|name| at(look, name, PORT, &trust));
+    let (mut told, mut next) = (Vec::new(), BTreeSet::new());
+    for (what, mend) in join_all(looks).await.into_iter().flatten() {
+        match mend {
+            Some(mend) => {
+                told.push(what);
+                next.insert(mend);
+            }
+            None => remote.tell(step, &what),
+        }
+    }
+    if told.is_empty() {
+        return Ok(());
+    }
+    let what = format!(
+        "no authority is asked, since it would not see a challenge:\n{}",
+        told.join("\n")
+    );
+    let mut failure = failure("check", what, "");
+    let mut next: Vec<String> = next.into_iter().collect();
+    next.push("then run again; check = false in [tls] leaves this look out".to_owned());
+    failure.next = Some(next.join("\n"));
+    Err(failure)
+}
+
+/// What is wrong with one name, each with what to do; without that, it is only to be told.
+async fn at(look: &Look, name: &str, port: u16, trust: &Trust) -> Vec<(String, Option<String>)> {
+    let addresses = match look.dns {
+        false => look.addresses.clone(),
+        true => match leads(name, &look.addresses, look.resolver).await {
+            Ok(addresses) => addresses,
+            Err(what) => return vec![(what, Some(lead(name, &look.addresses)))],
+        },
+    };
+    let seen = addresses.iter().map(|address| async move {
+        let get = Get::new(Scheme::Http, name, *address, &look.path);
+        seen(get.port(port).limit(ANSWER), &look.holds, trust).await
+    });
+    let seen = join_all(seen).await;
+    let somewhere = seen.iter().any(Result::is_ok);
+    let misses = seen.into_iter().filter_map(Result::err);
+    misses
+        .map(|miss| match miss {
+            Miss::Seen(what, mend) => (what, Some(mend)),
+            // An authority would go on to the other address, too.
+            Miss::NoWay(what) if somewhere => (what, None),
+            Miss::NoWay(what) => {
+                let mend = "run it from a machine that reaches the address".to_owned();
+                (what, Some(mend))
+            }
+        })
+        .collect()
+}
+
+/// Looks for the page at one address; once more where it isn't seen.
+async fn seen(get: Get, holds: &str, trust: &Trust) -> Result<(), Miss> {
+    let once = || async { judged(&get, get.send(trust).await, holds) };
+    if once().await.is_ok() {
+        return Ok(());
+    }
+    let to = SocketAddr::new(get.address, get.port);
+    if vantage::source(to).await.is_none() {
+        let what = format!(
+            "http://{} at {}: can't be looked at, this machine has no way there",
+            get.host, get.address
+        );
+        return Err(Miss::NoWay(what));
+    }
+    tokio::time::sleep(AGAIN).await;
+    once().await
+}
+
+fn judged(get: &Get, answer: Result<Answer, Error>, holds: &str) -> Result<(), Miss> {
+    let (address, host) = (get.address, &get.host);
+    let open = || {
+        format!(
+            "open port 80 of {address} to all the world, on the way there too (the provider's \
+             firewall, a router), and see that nginx listens"
+        )
+    };
+    let alone = || {
+        format!(
+            "see what answers there (curl --resolve {host}:80:{address} {}): the name has to \
+             lead to this proxy's nginx, with nothing before it",
+            get.url()
+        )
+    };
+    let (saw, mend) = match answer {
+        Ok(answer) => {
+            let text = answer.text();
+            match (answer.status, &answer.location) {
+                (200, _) if text.trim() == holds => return Ok(()),
+                (200, _) => (
+                    format!("something else answers: {}", glimpse(&text)),
+                    alone(),
+                ),
+                (status, Some(location)) => {
+                    (format!("{status}, which leads to {location}"), alone())
+                }
+                (404, None) => ("404, so another server answers".to_owned(), alone()),
+                (status, None) => (format!("{status}: {}", glimpse(&text)), alone()),
+            }
+        }
+        Err(Error::Refused { .. }) => ("port 80 refuses connections".to_owned(), open()),
+        Err(Error::TimedOut { limit, .. }) => (
+            format!("no answer on port 80 in {} s", limit.as_secs()),
+            open(),
+        ),
+        Err(Error::Unreachable { source, .. }) => (format!("can't be reached: {source}"), open()),
+        Err(Error::Closed { .. }) => ("port 80 closes without an answer".to_owned(), alone()),
+        Err(other) => (other.to_string(), alone()),
+    };
+    let what = format!("{} at {address}: {saw}", get.url());
+    Err(Miss::Seen(what, mend))
+}
+
+/// The beginning of a page, in one line.
+fn glimpse(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.is_empty() {
+        return "an empty page".to_owned();
+    }
+    let mut shown: String = line.chars().take(SHOWN).collect();
+    if shown.len() < line.len() {
+        shown.push('…');
+    }
+    format!("{shown:?}")
+}
+
+#[cfg(test)]
+mod tests;
