@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::failure::{failure, unreadable};
 use super::link;
 use super::login::Entrance;
-use super::look::{lead, leads};
+use super::look::leads;
 use super::remote::{Remote, ms};
 use super::root::Roots;
 use super::token::token;
@@ -257,11 +257,11 @@ async fn look_up(lookups: &[Lookup], settings: &Settings) -> BTreeMap<String, Fa
     for lookup in lookups {
         let resolver = settings.site.dns.resolver;
         let found = leads(&lookup.domain, &lookup.addresses, resolver).await;
-        let Err(what) = found else {
+        let Err(astray) = found else {
             continue;
         };
-        let mut failure = failure("check", what, "");
-        failure.next = Some(lead(&lookup.domain, &lookup.addresses));
+        let mut failure = failure("check", astray.what, "");
+        failure.next = Some(astray.mend);
         refused.insert(lookup.host.to_string(), failure);
     }
     refused

@@ -31,7 +31,8 @@ passes() {
 }
 
 refused() {
-    said=$(grep -Eim1 "$limited" "$work/said" | tr -d '\r' | cut -c 1-1000) || return 0
+    said=$(grep -Eim1 "$limited" "$work/said" | tr -d '\r' | cut -c 1-1000)
+    [ -n "$said" ] || return 0
     umask 077
     mkdir -p -- "${note%/*}"
     printf 'at=%s\ndirectory=%s\nnames=%s\nsaid=%s\n' \

@@ -133,7 +133,7 @@ fn capital(text: &str) -> String {
 
 /// Why else: parts of a line in lower case that all have to be there, what it means, and what to
 /// do. The first that fits is meant.
-const REASONS: [(&[&str], &str, &str); 18] = [
+const REASONS: [(&[&str], &str, &str); 19] = [
     (
         &["nxdomain"],
         "the authority finds no such name in DNS",
@@ -181,12 +181,18 @@ const REASONS: [(&[&str], &str, &str); 18] = [
          name",
     ),
     (
-        &["connection refused"],
-        "a connection was refused",
-        "see that port 80 is open to all the world, and that the proxy can reach the directory",
+        &["valueerror: requesting "],
+        "the proxy gets no answer from the authority",
+        "see that the proxy reaches the directory over HTTPS, and the authority's status page",
     ),
     (
-        &["policy forbids"],
+        &["connection refused"],
+        "the authority finds port 80 closed",
+        "open port 80 to all the world: authorities look from several places, which they don't \
+         name",
+    ),
+    (
+        &["forbid", "policy"],
         "the authority gives no certificate for such a name",
         "take another name, or another authority",
     ),
@@ -221,9 +227,9 @@ const REASONS: [(&[&str], &str, &str); 18] = [
         "wait until it is done, then run again",
     ),
     (
-        &["requesting "],
-        "the proxy gets no answer from the authority",
-        "see that the proxy reaches the directory over HTTPS, and its status page, then run again",
+        &["internal error"],
+        "the authority has an error of its own",
+        "see its status page, and run again later",
     ),
 ];
 
