@@ -152,6 +152,11 @@ async fn at(look: &Look, name: &str, port: u16, trust: &Trust) -> Vec<(String, O
             Err(astray) => return vec![(astray.what, Some(Mend::Do(astray.mend)))],
         },
     };
+    if let (true, Some(issuer)) = (look.dns, &look.issuer)
+        && let Some((what, mend)) = forbidden(name, issuer, look.resolver).await
+    {
+        return vec![(what, Some(Mend::Do(mend)))];
+    }
     let seen = addresses.iter().map(|address| async move {
         let get = Get::new(Scheme::Http, name, *address, &look.path);
         seen(get.port(port).limit(ANSWER), &look.holds, trust).await
@@ -183,6 +188,33 @@ async fn patient(name: &str, look: &Look) -> Result<Vec<IpAddr>, Astray> {
             other => return other,
         }
     }
+}
+
+/// What is wrong if a name's CAA records don't let this authority issue a certificate, and what
+/// to do. Where they can't be read, the authority says so itself.
+async fn forbidden(
+    name: &str,
+    issuer: &str,
+    resolver: Option<SocketAddr>,
+) -> Option<(String, String)> {
+    let may = vantage::issuers(name, resolver, LOOKUP).await.ok()??;
+    if may.iter().any(|may| may == issuer) {
+        return None;
+    }
+    let may: Vec<&str> = may
+        .iter()
+        .map(String::as_str)
+        .filter(|may| !may.is_empty())
+        .collect();
+    let may = if may.is_empty() {
+        "nobody".to_owned()
+    } else {
+        may.join(" and ")
+    };
+    Some((
+        format!("{name}: its CAA records let {may} issue certificates, and not {issuer}"),
+        format!("add a CAA record for {name}, or for the domain above it: 0 issue \"{issuer}\""),
+    ))
 }
 
 /// Looks for the page at one address; once more where it isn't seen.

@@ -69,6 +69,8 @@ pub struct Look {
     pub dns: bool,
     /// The resolver to ask; the system's if there is none.
     pub resolver: Option<SocketAddr>,
+    /// Whom CAA records have to let issue a certificate, as they name it ("letsencrypt.org").
+    pub issuer: Option<String>,
     /// The page's path, which begins with `/`.
     pub path: String,
     /// What it must hold, less space around it.

@@ -16,6 +16,7 @@ fn wanted(addresses: &[IpAddr]) -> Look {
         addresses: addresses.to_vec(),
         dns: false,
         resolver: None,
+        issuer: None,
         path: "/.well-known/acme-challenge/provision".to_owned(),
         holds: HOLDS.to_owned(),
     }

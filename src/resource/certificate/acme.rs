@@ -156,6 +156,15 @@ impl Certificate {
         cmd
     }
 
+    /// What CAA records call the authority, where it is known.
+    fn issuer(&self) -> Option<&'static str> {
+        const LETS_ENCRYPT: &str = "letsencrypt.org";
+        let host = self.directory.strip_prefix("https://")?;
+        let host = host.split(['/', ':', '?']).next()?;
+        let rest = host.strip_suffix(LETS_ENCRYPT)?;
+        (rest.is_empty() || rest.ends_with('.')).then_some(LETS_ENCRYPT)
+    }
+
     /// A call of certbot's that is made again where its failure may pass.
     fn ask(&self, what: String, certbot: &Cmd) -> Op {
         let names = self.wanted().join(" ");
@@ -188,6 +197,7 @@ impl Certificate {
                 addresses: sight.addresses.clone(),
                 dns: sight.dns,
                 resolver: sight.resolver,
+                issuer: self.issuer().map(str::to_owned),
                 path: path.to_owned(),
                 holds,
             }),

@@ -14,7 +14,7 @@ passing="$passing"'|\[5[0-9][0-9]\]|internal error|serverInternal|Internal Serve
 passing="$passing"'|ReadTimeout|ConnectTimeout|acme.errors.TimeoutError|Connection aborted|Remote end closed'
 passing="$passing"'|Another instance of Certbot'
 # Of a challenge. Each one that fails counts, so that nothing else is tried again.
-lookup='SERVFAIL|query timed out|server misbehaving|i/o timeout|networking error|internal error'
+lookup='SERVFAIL|could not resolve|query timed out|server misbehaving|i/o timeout|networking error|internal error'
 
 # Why it may be asked again, in a line; nothing where it may not.
 passes() {

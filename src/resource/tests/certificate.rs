@@ -1,6 +1,6 @@
 //! When a certificate is missing, and when it is another than the wanted one.
 
-use super::{Seen, ops, state};
+use super::{Action, Resource as _, Seen, ops, state};
 use crate::resource::certificate::{Certificate, Key, Sight, issued, lineage};
 use crate::resource::fact::Docker;
 
@@ -213,6 +213,40 @@ fn one_that_certbot_would_keep_is_forced() {
         done.ends_with(&format!(" {forced} --break-my-certs")),
         "{done}"
     );
+}
+
+#[test]
+fn caa_records_are_asked_about_lets_encrypt_alone() {
+    for (directory, issuer) in [
+        (
+            "https://acme-v02.api.letsencrypt.org/directory",
+            Some("letsencrypt.org"),
+        ),
+        (
+            "https://acme-staging-v02.api.letsencrypt.org/directory",
+            Some("letsencrypt.org"),
+        ),
+        ("https://notletsencrypt.org/directory", None),
+        (DIRECTORY, None),
+    ] {
+        let mut certificate = wanted();
+        certificate.directory = directory.to_owned();
+        certificate.look = Some(Sight {
+            addresses: Vec::new(),
+            dns: true,
+            resolver: None,
+        });
+        let seen = seen("", "").absent(&chain("a.example"));
+        let ops = certificate.converge(&seen.0);
+        let looks: Vec<_> = ops
+            .iter()
+            .filter_map(|op| match &op.action {
+                Action::Look(look) => Some(look.issuer.as_deref()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(looks, [issuer], "{directory}");
+    }
 }
 
 #[test]
