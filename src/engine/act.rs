@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::context;
 use super::failure::lost;
 use super::lock::{HOLDER, TURN};
+use super::look;
 use super::remote::Remote;
 use crate::event::Failure;
 use crate::resource::{Action, Content, Op, sha256};
@@ -33,7 +34,10 @@ pub(super) async fn act(
     cache: &Path,
 ) -> Result<(), Failure> {
     let (cmd, input, limit) = match &op.action {
-        Action::Run { cmd, input, limit } => (cmd.clone(), bytes(input, cache), *limit),
+        Action::Run {
+            cmd, input, limit, ..
+        } => (cmd.clone(), bytes(input, cache), *limit),
+        Action::Look(pages) => return look::look(remote, step, pages).await,
         Action::Put {
             path,
             content,
@@ -59,7 +63,7 @@ pub(super) async fn act(
     if done.status.success() {
         return Ok(());
     }
-    Err(remote.failed(&op.what, &cmd, &done))
+    Err(remote.undone(op, &cmd, &done))
 }
 
 /// What a command gets to read.

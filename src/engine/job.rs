@@ -18,7 +18,7 @@ use super::lock::{HOLDER, RUN, TURN};
 use super::remote::Remote;
 use super::token::token;
 use crate::event::Failure;
-use crate::resource::{Content, Op};
+use crate::resource::{Action, Content, Op};
 use crate::shell::{Cmd, Script};
 use crate::ssh::{Done, Input, Status};
 
@@ -44,7 +44,7 @@ pub(super) enum Ended {
 /// A job, on whichever connection.
 pub(super) struct Job<'a> {
     id: String,
-    what: &'a str,
+    op: &'a Op,
     cmd: &'a Cmd,
     content: &'a Content,
     limit: Duration,
@@ -61,7 +61,10 @@ impl<'a> Job<'a> {
     /// # Errors
     /// If this machine has no random numbers.
     pub(super) fn new(op: &'a Op) -> Result<Option<Self>, getrandom::Error> {
-        let crate::resource::Action::Run { cmd, input, limit } = &op.action else {
+        let Action::Run {
+            cmd, input, limit, ..
+        } = &op.action
+        else {
             return Ok(None);
         };
         if !op.is_long() {
@@ -69,7 +72,7 @@ impl<'a> Job<'a> {
         }
         Ok(Some(Self {
             id: token()?,
-            what: &op.what,
+            op,
             cmd,
             content: input,
             limit: *limit,
@@ -109,7 +112,7 @@ impl<'a> Job<'a> {
         };
         let cmd = Cmd::script(START, [format!("{RUN}/job"), spool])
             .args([&self.id, HOLDER, fence, FOLLOW, RUNNER])
-            .args([TURN, &self.limit.as_secs().to_string(), self.what])
+            .args([TURN, &self.limit.as_secs().to_string(), &self.op.what])
             .args(self.cmd.argv().iter().cloned());
         let input = ended_by(bytes(self.content, cache), &self.id);
         self.listen(remote, step, cmd, input).await
@@ -168,7 +171,7 @@ impl<'a> Job<'a> {
             Some(Some(code)) => Ok(self.ended(remote, done, code)),
             Some(None) => Ok(Ended::Gone),
             // Whatever ended here, it was not the job.
-            None => Err(remote.failed(self.what, self.cmd, &done)),
+            None => Err(remote.undone(self.op, self.cmd, &done)),
         }
     }
 
@@ -177,11 +180,11 @@ impl<'a> Job<'a> {
         if done.status.success() {
             return Ended::Well;
         }
-        let mut failed = remote.failed(self.what, self.cmd, &done);
+        let mut failed = remote.undone(self.op, self.cmd, &done);
         // What `timeout` says of a command that it ended, unless that said so of itself.
         if matches!(code, 124 | 137) && self.start.elapsed() >= self.limit {
             let seconds = self.limit.as_secs();
-            failed.what = format!("could not {}: it was ended after {seconds} s", self.what);
+            failed.what = format!("could not {}: it was ended after {seconds} s", self.op.what);
         }
         Ended::Badly(failed)
     }

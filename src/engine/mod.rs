@@ -16,6 +16,7 @@
 //! | [`remote`] | runs scripts as root on a host, with masked output |
 //! | [`converge`] | the steps of one host, in order |
 //! | [`act`] | carries out one operation |
+//! | [`look`] | looks from here whether the world sees a page of a server's |
 //! | [`job`] | carries out a long one, which goes on where the connection breaks |
 //! | [`link`] | makes a connection that broke again |
 //! | [`gates`] | what waits for what across hosts |
@@ -44,6 +45,7 @@ mod knock;
 mod link;
 mod lock;
 mod login;
+mod look;
 mod proof;
 mod reboot;
 mod refusal;

@@ -10,6 +10,7 @@ use super::exec::Request;
 use super::failure::{failure, lost};
 use super::root::Root;
 use crate::event::{Event, Failure};
+use crate::resource::{Action, Op};
 use crate::shell::{Cmd, Script};
 use crate::ssh::{self, Done, Input, Session, Status};
 
@@ -147,6 +148,25 @@ impl Remote {
             "mend what it says and run again: what is done stays done (-v shows all it prints)"
                 .to_owned(),
         );
+        failure
+    }
+
+    /// What an operation's command that failed said, and what that means where it is known.
+    pub(super) fn undone(&self, op: &Op, cmd: &Cmd, done: &Done) -> Failure {
+        let mut failure = self.failed(&op.what, cmd, done);
+        let Action::Run {
+            advice: Some(advice),
+            ..
+        } = &op.action
+        else {
+            return failure;
+        };
+        let text = String::from_utf8_lossy(&done.stdout);
+        let text = format!("{text}\n{}", String::from_utf8_lossy(&done.stderr));
+        if let Some(known) = advice(&self.events.masked(&text)) {
+            failure.what = format!("could not {}: {}", op.what, known.what);
+            failure.next = Some(known.next);
+        }
         failure
     }
 }

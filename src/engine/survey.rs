@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::task::JoinSet;
 
 use super::failure::{failure, unreadable};
 use super::link;
 use super::login::Entrance;
+use super::look::leads;
 use super::remote::{Remote, ms};
 use super::root::Roots;
 use super::token::token;
@@ -19,10 +20,6 @@ use crate::resource::fact::Observed;
 use crate::resource::gather::Gather;
 use crate::resource::{Resource, Unreadable};
 use crate::ssh::Dialer;
-use crate::vantage;
-
-/// How long a lookup may take.
-const LOOKUP: Duration = Duration::from_secs(10);
 
 /// What all hosts are like before anything is done.
 pub struct Survey {
@@ -258,24 +255,13 @@ fn count(
 async fn look_up(lookups: &[Lookup], settings: &Settings) -> BTreeMap<String, Failure> {
     let mut refused = BTreeMap::new();
     for lookup in lookups {
-        let found = vantage::lookup(&lookup.domain, settings.site.dns.resolver, LOOKUP).await;
-        let what = match found {
-            Err(e) => format!("{}: {e}", lookup.domain),
-            Ok(found) => match found.iter().find(|ip| !lookup.addresses.contains(ip)) {
-                None => continue,
-                Some(foreign) => format!(
-                    "{} leads to {foreign}, which is none of the proxy's addresses",
-                    lookup.domain
-                ),
-            },
+        let resolver = settings.site.dns.resolver;
+        let found = leads(&lookup.domain, &lookup.addresses, resolver).await;
+        let Err(astray) = found else {
+            continue;
         };
-        let mut failure = failure("check", what, "");
-        let addresses: Vec<String> = lookup.addresses.iter().map(ToString::to_string).collect();
-        failure.next = Some(format!(
-            "let {} point to {} and wait until the world knows; or set dns.check = false",
-            lookup.domain,
-            addresses.join(" and ")
-        ));
+        let mut failure = failure("check", astray.what, "");
+        failure.next = Some(astray.mend);
         refused.insert(lookup.host.to_string(), failure);
     }
     refused

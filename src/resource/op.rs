@@ -1,5 +1,6 @@
 //! What is done on a server to close a gap. Data only: the engine carries it out.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ pub struct Op {
     pub action: Action,
 }
 
-/// How an operation is carried out. All of it runs as root.
+/// How an operation is carried out. On the server, all of it runs as root.
 #[derive(Clone, Debug)]
 pub enum Action {
     /// Run a command.
@@ -25,7 +26,11 @@ pub enum Action {
         input: Content,
         /// How long it may take.
         limit: Duration,
+        /// What its output means where it failed, if that is known.
+        advice: Option<fn(&str) -> Option<Advice>>,
     },
+    /// Look from the operator's machine, before an authority does.
+    Look(Look),
     /// Put a file in place of what is there, atomically, owner and mode first.
     Put {
         /// Absolute path; its directory is made if it is missing.
@@ -42,6 +47,34 @@ pub enum Action {
         /// Markers that are left before the file is written: what has to be reloaded.
         pending: Vec<String>,
     },
+}
+
+/// Why a command failed, in words for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// What went wrong.
+    pub what: String,
+    /// What to do next.
+    pub next: String,
+}
+
+/// Whether a page is seen over HTTP under some names, each at every address that it leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// The names.
+    pub names: Vec<String>,
+    /// The addresses that they may lead to.
+    pub addresses: Vec<IpAddr>,
+    /// Whether DNS is asked where they lead; if not, each is looked for at all of `addresses`.
+    pub dns: bool,
+    /// The resolver to ask; the system's if there is none.
+    pub resolver: Option<SocketAddr>,
+    /// Whom CAA records have to let issue a certificate, as they name it ("letsencrypt.org").
+    pub issuer: Option<String>,
+    /// The page's path, which begins with `/`.
+    pub path: String,
+    /// What it must hold, less space around it.
+    pub holds: String,
 }
 
 /// Bytes for stdin or a file.
@@ -85,6 +118,7 @@ impl Op {
                 cmd,
                 input: Content::Empty,
                 limit: SHORT,
+                advice: None,
             },
         }
     }
@@ -110,6 +144,15 @@ impl Op {
     /// Whether it was given that time: then it outlives a connection that breaks.
     pub fn is_long(&self) -> bool {
         matches!(&self.action, Action::Run { limit, .. } if *limit > SHORT)
+    }
+
+    /// Says what the command's output means where it fails.
+    #[must_use]
+    pub fn advised(mut self, by: fn(&str) -> Option<Advice>) -> Self {
+        if let Action::Run { advice, .. } = &mut self.action {
+            *advice = Some(by);
+        }
+        self
     }
 
     /// Gives a command something to read.

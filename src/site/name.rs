@@ -123,8 +123,10 @@ fn user(value: &str) -> Result<(), InvalidName> {
 fn domain(value: &str) -> Result<(), InvalidName> {
     if value.starts_with("*.") {
         return Err(refuse(
-            format!("{value:?} is a wildcard, which a certificate by http-01 can't cover"),
-            "every name in full",
+            format!(
+                "{value:?} is a wildcard, which can't be proven by http-01 (it takes DNS-01, which provision doesn't do)"
+            ),
+            "every name in full: \"example.com\", \"www.example.com\"",
         ));
     }
     let labels: Vec<&str> = value.split('.').collect();

@@ -110,6 +110,86 @@ pub async fn lookup(
     }
 }
 
+/// Whom a name's CAA records let issue a certificate for it, by the domain names that they are
+/// known by; `None` if there is no such record, so that everybody may. The records of the nearest
+/// name count that has some, going up (RFC 8659, section 3). All together takes `limit` at most.
+///
+/// # Errors
+/// If a question remains without a clear answer.
+pub async fn issuers(
+    name: &str,
+    resolver: Option<SocketAddr>,
+    limit: Duration,
+) -> Result<Option<Vec<String>>, LookupError> {
+    let mut asked = Name::from_ascii(name).map_err(|source| LookupError::Malformed {
+        name: name.to_owned(),
+        source: source.into(),
+    })?;
+    asked.set_fqdn(true);
+    let resolver = connect(resolver, limit).map_err(|source| LookupError::System {
+        source: Box::new(source),
+    })?;
+    let climb = async {
+        while !asked.is_root() {
+            let found = permitted(&resolver, &asked).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+            asked = asked.base_name();
+        }
+        Ok(None)
+    };
+    match timeout(limit, climb).await {
+        Ok(found) => found
+            .map(Option::flatten)
+            .map_err(|error| explain(name, error)),
+        Err(_) => Err(LookupError::TimedOut {
+            name: name.to_owned(),
+        }),
+    }
+}
+
+/// What the CAA records of just this name say; the inner `None`: nothing about plain names.
+async fn permitted(
+    resolver: &TokioResolver,
+    name: &Name,
+) -> Result<Option<Option<Vec<String>>>, NetError> {
+    let answer = match resolver.lookup(name.clone(), RecordType::CAA).await {
+        Ok(answer) => answer,
+        Err(NetError::Dns(DnsError::NoRecordsFound(none))) => {
+            return match none.response_code {
+                ResponseCode::NXDomain | ResponseCode::NoError => Ok(None),
+                code => Err(NetError::Dns(DnsError::ResponseCode(code))),
+            };
+        }
+        Err(error) => return Err(error),
+    };
+    let records = answer.answers().iter();
+    let mut records = records.filter_map(|record| match &record.data {
+        RData::CAA(caa) => Some(caa),
+        _ => None,
+    });
+    let Some(first) = records.next() else {
+        return Ok(None);
+    };
+    let issue = std::iter::once(first)
+        .chain(records)
+        .filter(|caa| caa.tag.eq_ignore_ascii_case("issue"));
+    let issuers: Vec<String> = issue
+        .map(|caa| {
+            let value = String::from_utf8_lossy(&caa.value).to_lowercase();
+            // Parameters follow a semicolon; nothing before it means nobody.
+            value
+                .split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        })
+        .collect();
+    Ok(Some((!issuers.is_empty()).then_some(issuers)))
+}
+
 /// A clear answer to one question.
 enum Found {
     Addresses(Vec<IpAddr>),

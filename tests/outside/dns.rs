@@ -3,13 +3,15 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use provision::vantage::{LookupError, lookup};
+use provision::vantage::{LookupError, issuers, lookup};
 use tokio::net::{TcpListener, UdpSocket};
 
 const LIMIT: Duration = Duration::from_secs(1);
 
 const A: u8 = 1;
 const AAAA: u8 = 28;
+/// 257, whose lower byte is that of [`A`].
+const CAA: [u8; 2] = [1, 1];
 
 /// A resolver that knows a handful of names (RFC 1035, section 4).
 async fn resolver() -> SocketAddr {
@@ -22,7 +24,20 @@ async fn resolver() -> SocketAddr {
             let end = 12 + query[12..size].iter().position(|byte| *byte == 0).unwrap() + 5;
             let kind = query[end - 3];
             let first = &query[13..13 + usize::from(query[12])];
+            let types = [query[end - 4], kind];
             let (code, data): (u8, Vec<Vec<u8>>) = match (first, kind) {
+                (b"example", _) if types == CAA => (
+                    0,
+                    vec![
+                        caa("issue", "LetsEncrypt.org; validationmethods=http-01"),
+                        caa("issue", "other.example"),
+                        caa("issuewild", "third.example"),
+                    ],
+                ),
+                (b"nobody", _) if types == CAA => (0, vec![caa("issue", ";")]),
+                (b"mail", _) if types == CAA => (0, vec![caa("iodef", "mailto:a@b.example")]),
+                (b"broken", _) if types == CAA => (2, vec![]),
+                _ if types == CAA => (0, vec![]),
                 (b"silent", _) => continue,
                 (b"half", AAAA) => continue,
                 (b"broken", _) => (2, vec![]),
@@ -46,7 +61,7 @@ async fn resolver() -> SocketAddr {
             reply.extend([0; 4]);
             reply.extend(&query[12..end]);
             for data in data {
-                reply.extend([0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 60, 0]);
+                reply.extend([0xc0, 12, types[0], kind, 0, 1, 0, 0, 0, 60, 0]);
                 reply.push(u8::try_from(data.len()).unwrap());
                 reply.extend(data);
             }
@@ -54,6 +69,37 @@ async fn resolver() -> SocketAddr {
         }
     });
     address
+}
+
+/// The data of a CAA record (RFC 8659, section 4.1).
+fn caa(tag: &str, value: &str) -> Vec<u8> {
+    let mut data = vec![0, u8::try_from(tag.len()).unwrap()];
+    data.extend(tag.as_bytes());
+    data.extend(value.as_bytes());
+    data
+}
+
+#[tokio::test]
+async fn the_nearest_caa_records_say_who_may_issue() {
+    let resolver = Some(resolver().await);
+    let asked = |name: &'static str| async move { issuers(name, resolver, LIMIT).await };
+    let both = Some(vec![
+        "letsencrypt.org".to_owned(),
+        "other.example".to_owned(),
+    ]);
+    assert_eq!(asked("a.b.example").await.unwrap(), both);
+    assert_eq!(
+        asked("nobody.example").await.unwrap(),
+        Some(vec![String::new()])
+    );
+    // Records that say nothing of plain names end the climb all the same.
+    assert_eq!(asked("mail.example").await.unwrap(), None);
+    assert_eq!(asked("a.test").await.unwrap(), None);
+    let failed = asked("broken.example").await;
+    assert!(
+        matches!(failed, Err(LookupError::Failed { .. })),
+        "{failed:?}"
+    );
 }
 
 #[tokio::test]

@@ -166,7 +166,7 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
         10:11 `migrate` must be true or false, not a string → write true or false
         1:8 "../polls" can't be a name → write lower-case letters, digits and hyphens, a letter first, at most 32 characters
         2:12 "po\"lls\n.example.com" is not a domain name → write a name such as "polls.example.com": lower-case letters, digits, hyphens and dots (other scripts in their xn-- form)
-        2:12 "*.example.com" is a wildcard, which a certificate by http-01 can't cover → write every name in full
+        2:12 "*.example.com" is a wildcard, which can't be proven by http-01 (it takes DNS-01, which provision doesn't do) → write every name in full: "example.com", "www.example.com"
         2:11 a site needs at least one domain → write a name such as ["polls.example.com"]
         2:29 a.example.com is named twice → leave one of them out
         14:8 "a;b" can't be a login name → write lower-case letters, digits, - and _, a letter or _ first, at most 32 characters

@@ -1,14 +1,34 @@
 //! A certificate from an ACME authority, issued by certbot in a container, by webroot.
 //!
+//! All that can be another than the wanted one is a drift, and one call of certbot's closes all of
+//! them: names, authority, key, profile, and how it was proven that the names are ours. certbot
+//! replaces symbolic links when all is there, so nginx goes on with the old certificate meanwhile.
+//!
 //! certbot keeps an unexpired *staging* certificate when it is asked for a production one
 //! without questions, and ends with 0. So the authority is read from the renewal
-//! configuration's `server =`, and a change of it, or of the names, is a drift.
+//! configuration's `server =`, and what is replaced is replaced by force.
 
-use std::time::Duration;
+use std::net::{IpAddr, SocketAddr};
 
+use super::issued::{Key, issued};
+use super::refusal::{Noted, advice};
+use super::renewal::{Renewal, renewal};
 use crate::event::State;
-use crate::resource::{Fact, Observed, Op, Resource, Reveal, Unreadable, differs, unknown};
-use crate::shell::Cmd;
+use crate::resource::op::Look;
+use crate::resource::{
+    Action, Content, Fact, Observed, Op, Resource, Reveal, Unreadable, differs, sha256, unknown,
+};
+use crate::shell::{Cmd, Script};
+
+const CERTBOT: Script = Script(include_str!("certbot.sh"));
+const SET_ASIDE: &str = include_str!("set-aside.sh");
+
+/// Where certbot keeps everything.
+const BASE: &str = "/etc/letsencrypt";
+/// The webroot as the container has it.
+const WEBROOT: &str = "/var/www/html";
+/// Seconds before each further attempt after a failure that may pass.
+const WAITS: &str = "5 15 30";
 
 /// A certificate for some names.
 #[derive(Clone, Debug)]
@@ -21,19 +41,38 @@ pub struct Certificate {
     pub email: String,
     /// The authority's ACME directory.
     pub directory: String,
+    /// The key that is made.
+    pub key: Key,
+    /// The profile that is asked for; `None`: the authority's own choice.
+    pub profile: Option<String>,
     /// The certbot image.
     pub image: String,
     /// Where nginx serves challenges from, on the host.
     pub webroot: String,
     /// A file on the host with the authorities to trust, for a test CA.
     pub ca: Option<String>,
+    /// A file on the host where a refusal for too many requests is noted.
+    pub refused: String,
+    /// Look first, from the operator's machine, whether a challenge would be seen.
+    pub look: Option<Sight>,
     /// Now, in seconds since 1970, by the operator's clock.
     pub now: u64,
 }
 
+/// Where the names have to lead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// The proxies' public addresses.
+    pub addresses: Vec<IpAddr>,
+    /// Whether DNS is asked.
+    pub dns: bool,
+    /// The resolver to ask; the system's if there is none.
+    pub resolver: Option<SocketAddr>,
+}
+
 /// Where certbot keeps what nginx serves.
 pub fn lineage(name: &str) -> String {
-    format!("/etc/letsencrypt/live/{name}")
+    format!("{BASE}/live/{name}")
 }
 
 fn chain(name: &str) -> String {
@@ -51,7 +90,7 @@ pub fn certbot(image: &str, webroot: &str, ca: Option<&str>) -> Cmd {
         "/var/lib/letsencrypt:/var/lib/letsencrypt",
         "--volume",
     ]);
-    cmd = cmd.arg(format!("{webroot}:/var/www/html"));
+    cmd = cmd.arg(format!("{webroot}:{WEBROOT}"));
     if let Some(ca) = ca {
         cmd = cmd.args(["--volume", &format!("{ca}:/etc/ssl/acme-ca.pem:ro")]);
         cmd = cmd.args(["--env", "REQUESTS_CA_BUNDLE=/etc/ssl/acme-ca.pem"]);
@@ -61,10 +100,18 @@ pub fn certbot(image: &str, webroot: &str, ca: Option<&str>) -> Cmd {
 
 impl Certificate {
     fn renewal(&self) -> String {
-        format!("/etc/letsencrypt/renewal/{}.conf", self.name)
+        format!("{BASE}/renewal/{}.conf", self.name)
     }
 
-    fn issue(&self) -> Cmd {
+    /// Its names as they are compared: sorted.
+    fn wanted(&self) -> Vec<&str> {
+        let mut wanted: Vec<&str> = self.domains.iter().map(String::as_str).collect();
+        wanted.sort_unstable();
+        wanted
+    }
+
+    /// certbot's call, for a rehearsal and for real; `differ` says what is there already.
+    fn issue(&self, there: Option<&There>) -> Cmd {
         let mut cmd = certbot(&self.image, &self.webroot, self.ca.as_deref()).args([
             "certonly",
             "--non-interactive",
@@ -77,34 +124,160 @@ impl Certificate {
             &self.directory,
             "--webroot",
             "--webroot-path",
-            "/var/www/html",
+            WEBROOT,
         ]);
+        cmd = match self.key {
+            Key::Ecdsa => cmd.args(["--key-type", "ecdsa", "--elliptic-curve", "secp256r1"]),
+            Key::Rsa(bits) => {
+                let bits = bits.to_string();
+                cmd.args(["--key-type", "rsa", "--rsa-key-size", &bits])
+            }
+        };
+        if let Some(profile) = &self.profile {
+            cmd = cmd.args(["--required-profile", profile]);
+        }
         for domain in &self.domains {
             cmd = cmd.args(["--domain", domain]);
         }
+        let Some(there) = there else {
+            return cmd;
+        };
+        // certbot would rather keep what it has.
+        cmd = cmd.args(["--force-renewal", "--renew-with-new-domains"]);
+        if there.key != self.key.shown() {
+            // A key that somebody told certbot to keep.
+            cmd = cmd.arg("--no-reuse-key");
+        }
+        if self.directory.contains("staging") {
+            // By its word certbot knows an authority that no browser trusts, and keeps a
+            // certificate of another one.
+            cmd = cmd.arg("--break-my-certs");
+        }
         cmd
+    }
+
+    /// What CAA records call the authority, where it is known.
+    fn issuer(&self) -> Option<&'static str> {
+        const LETS_ENCRYPT: &str = "letsencrypt.org";
+        let host = self.directory.strip_prefix("https://")?;
+        let host = host.split(['/', ':', '?']).next()?;
+        let rest = host.strip_suffix(LETS_ENCRYPT)?;
+        (rest.is_empty() || rest.ends_with('.')).then_some(LETS_ENCRYPT)
+    }
+
+    /// A call of certbot's that is made again where its failure may pass.
+    fn ask(&self, what: String, certbot: &Cmd) -> Op {
+        let names = self.wanted().join(" ");
+        let cmd = Cmd::script(CERTBOT, [&self.refused, &self.directory, &names, WAITS])
+            .args(certbot.argv().iter().cloned());
+        Op::run(what, cmd).long().advised(advice)
+    }
+
+    /// A page where a challenge would be, looked for from outside.
+    fn look(&self, sight: &Sight) -> [Op; 3] {
+        let path = "/.well-known/acme-challenge/provision";
+        let file = format!("{}{path}", self.webroot);
+        // Not to be had from a cache, or from another server's file.
+        let holds = sha256(format!("{} {}", self.name, self.now));
+        let put = Op {
+            what: format!("put a page into {}", self.webroot),
+            action: Action::Put {
+                path: file.clone(),
+                content: Content::Text(format!("{holds}\n")),
+                mode: 0o644,
+                owner: "root:root".to_owned(),
+                check: None,
+                pending: Vec::new(),
+            },
+        };
+        let look = Op {
+            what: format!("look for it from here under {}", self.domains.join(", ")),
+            action: Action::Look(Look {
+                names: self.domains.clone(),
+                addresses: sight.addresses.clone(),
+                dns: sight.dns,
+                resolver: sight.resolver,
+                issuer: self.issuer().map(str::to_owned),
+                path: path.to_owned(),
+                holds,
+            }),
+        };
+        let remove = Cmd::new("rm").args(["-f", "--", &file]);
+        [put, look, Op::run("remove the page", remove)]
+    }
+
+    /// What is another than the wanted one, each in a phrase.
+    fn drift(&self, there: &There) -> Vec<String> {
+        let mut what = Vec::new();
+        let wanted = self.wanted();
+        if there.names != wanted {
+            what.push(format!(
+                "for {} → {}",
+                there.names.join(" "),
+                wanted.join(" ")
+            ));
+        }
+        if there.ends <= self.now {
+            let hours = (self.now - there.ends) / 3600;
+            what.push(format!("expired {hours} hours ago"));
+        }
+        let server = there.renewal.server.as_deref();
+        if server != Some(&self.directory) {
+            let server = server.unwrap_or("nobody that is known");
+            what.push(format!("from {server} → {}", self.directory));
+        }
+        let key = self.key.shown();
+        if there.key != key {
+            what.push(format!("key {} → {key}", there.key));
+        }
+        let profile = there.renewal.profile.as_deref();
+        if profile != self.profile.as_deref() {
+            let shown = |profile: Option<&str>| profile.unwrap_or("by default").to_owned();
+            let wanted = shown(self.profile.as_deref());
+            what.push(format!("profile {} → {wanted}", shown(profile)));
+        }
+        match there.renewal.authenticator.as_deref() {
+            // Without any, there is no such configuration, which is told already.
+            None => {}
+            Some("webroot") => {
+                let other = there.renewal.webroots.iter().find(|path| *path != WEBROOT);
+                if let Some(other) = other {
+                    what.push(format!("webroot {other} → {WEBROOT}"));
+                }
+            }
+            Some(other) => what.push(format!("authenticator {other} → webroot")),
+        }
+        what
+    }
+
+    /// What is there; `None`: nothing.
+    fn there(&self, seen: &Observed) -> Result<Option<There>, Unreadable> {
+        let path = chain(&self.name);
+        let Some(file) = seen.file(&path)? else {
+            return Ok(None);
+        };
+        let pem = file.content.as_deref().unwrap_or_default();
+        let issued = issued(pem).ok_or_else(|| Unreadable {
+            fact: format!("file {path}"),
+            why: "holds no certificate".to_owned(),
+        })?;
+        let text = seen.text(&self.renewal())?.unwrap_or_default();
+        Ok(Some(There {
+            names: issued.names,
+            ends: issued.ends,
+            key: issued.key,
+            renewal: renewal(&text),
+        }))
     }
 }
 
-/// What a PEM chain's first certificate says: its names and when it ends (seconds since 1970).
-fn names_and_end(pem: &[u8]) -> Option<(Vec<String>, u64)> {
-    let (_, pem) = x509_parser::pem::parse_x509_pem(pem).ok()?;
-    let cert = pem.parse_x509().ok()?;
-    let names = cert.subject_alternative_name().ok().flatten()?;
-    let mut names: Vec<String> = names
-        .value
-        .general_names
-        .iter()
-        .filter_map(|name| match name {
-            x509_parser::extensions::GeneralName::DNSName(name) => Some((*name).to_owned()),
-            _ => None,
-        })
-        .collect();
-    names.sort();
-    Some((
-        names,
-        u64::try_from(cert.validity().not_after.timestamp()).ok()?,
-    ))
+/// A certificate that is there, and how it was issued.
+#[derive(Debug)]
+struct There {
+    names: Vec<String>,
+    ends: u64,
+    key: String,
+    renewal: Renewal,
 }
 
 impl Resource for Certificate {
@@ -113,16 +286,15 @@ impl Resource for Certificate {
     }
 
     fn facts(&self) -> Vec<Fact> {
+        let file = |path: String| Fact::File {
+            path,
+            content: Reveal::Always,
+        };
         vec![
             Fact::Docker,
-            Fact::File {
-                path: chain(&self.name),
-                content: Reveal::Always,
-            },
-            Fact::File {
-                path: self.renewal(),
-                content: Reveal::Always,
-            },
+            file(chain(&self.name)),
+            file(self.renewal()),
+            file(self.refused.clone()),
         ]
     }
 
@@ -130,61 +302,39 @@ impl Resource for Certificate {
         if seen.docker()?.is_none() {
             return Ok(unknown("docker"));
         }
-        let path = chain(&self.name);
-        let Some(file) = seen.file(&path)? else {
-            return Ok(differs("missing"));
+        let what = match self.there(seen)? {
+            Some(there) => self.drift(&there).join(", "),
+            None => "missing".to_owned(),
         };
-        let pem = file.content.as_deref().unwrap_or_default();
-        let Some((names, end)) = names_and_end(pem) else {
-            return Err(Unreadable {
-                fact: format!("file {path}"),
-                why: "holds no certificate".to_owned(),
-            });
-        };
-        let mut what = Vec::new();
-        let mut wanted = self.domains.clone();
-        wanted.sort();
-        if names != wanted {
-            what.push(format!("for {} → {}", names.join(" "), wanted.join(" ")));
-        }
-        if end <= self.now {
-            let ago = Duration::from_secs(self.now - end).as_secs() / 3600;
-            what.push(format!("expired {ago} hours ago"));
-        }
-        let renewal = seen.text(&self.renewal())?.unwrap_or_default();
-        let server = renewal
-            .lines()
-            .find_map(|line| {
-                line.strip_prefix("server")
-                    .map(|rest| rest.trim_start_matches([' ', '=']))
-            })
-            .unwrap_or("nobody that is known");
-        if server.trim() != self.directory {
-            what.push(format!("from {} → {}", server.trim(), self.directory));
-        }
         if what.is_empty() {
             return Ok(State::InSync);
         }
-        Ok(differs(what.join(", ")))
+        let note = seen.text(&self.refused)?.unwrap_or_default();
+        let noted = Noted::read(&note, &self.directory, &self.wanted().join(" "));
+        Ok(match noted.and_then(|noted| noted.holds(self.now)) {
+            Some((why, mend)) => State::Refused {
+                what: format!("{what}, and {why}"),
+                mend,
+            },
+            None => differs(what),
+        })
     }
 
     fn converge(&self, seen: &Observed) -> Vec<Op> {
-        let rehearse = self.issue().arg("--dry-run");
-        let mut issue = self.issue();
-        if seen
-            .file(&chain(&self.name))
-            .is_ok_and(|file| file.is_some())
-        {
-            // There is one already that certbot would rather keep.
-            issue = issue.args(["--force-renewal", "--renew-with-new-domains"]);
+        let there = self.there(seen).ok().flatten();
+        let issue = self.issue(there.as_ref());
+        let mut ops = Vec::new();
+        if let Some(sight) = &self.look {
+            ops.extend(self.look(sight));
         }
-        vec![
-            Op::run("rehearse the certificate", rehearse).long(),
-            Op::run(
-                format!("get the certificate for {}", self.domains.join(", ")),
-                issue,
-            )
-            .long(),
-        ]
+        let rehearsal = issue.clone().arg("--dry-run");
+        ops.push(self.ask("rehearse the certificate".to_owned(), &rehearsal));
+        if there.is_none() {
+            let what = "make room for the certificate";
+            ops.push(Op::script(what, SET_ASIDE, [BASE, &self.name]));
+        }
+        let what = format!("get the certificate for {}", self.domains.join(", "));
+        ops.push(self.ask(what, &issue));
+        ops
     }
 }

@@ -1,6 +1,9 @@
 //! What each kind of resource makes of what was seen on a server: facts in, state and
 //! operations out.
 
+// Its scripts are written for a Debian server.
+#[cfg(target_os = "linux")]
+mod certbot;
 mod certificate;
 mod docker;
 mod files;
@@ -154,6 +157,17 @@ fn ops(resource: &dyn Resource, seen: &Seen) -> String {
         .map(|op| match &op.action {
             Action::Run { cmd, input, .. } => {
                 format!("{}: {}{}", op.what, cmd.shown(), show(input))
+            }
+            Action::Look(look) => {
+                let dns = if look.dns { ", by DNS" } else { "" };
+                let at: Vec<String> = look.addresses.iter().map(ToString::to_string).collect();
+                format!(
+                    "{}: {} under {} at {}{dns}",
+                    op.what,
+                    look.path,
+                    look.names.join(" "),
+                    at.join(" ")
+                )
             }
             Action::Put {
                 path,

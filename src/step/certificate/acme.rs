@@ -1,9 +1,9 @@
-//! From an ACME authority: rehearsed, then issued by webroot.
+//! From an ACME authority: looked at from outside, rehearsed, then issued by webroot.
 
-use crate::resource::certificate::Certificate;
+use crate::resource::certificate::{Certificate, Key, Sight};
 use crate::resource::file::File;
 use crate::resource::image::Image;
-use crate::site::Acme;
+use crate::site::{Acme, Host, KeyType, Profile, Role};
 use crate::step::{Cx, Resources, proxy};
 
 /// Where the extra authorities lie on the host, if there are any.
@@ -21,14 +21,27 @@ pub(super) fn resources(cx: &Cx<'_>, acme: &Acme) -> Resources {
     if let (Some(path), Some(pem)) = (ca_path(cx), &cx.site.tls.ca) {
         all.push(Box::new(File::new(path, &pem.text)));
     }
+    let proxies = cx.site.with_role(Role::Proxy);
+    let look = acme.check.then(|| Sight {
+        addresses: proxies.flat_map(Host::public).collect(),
+        dns: cx.site.dns.check,
+        resolver: cx.site.dns.resolver,
+    });
     all.push(Box::new(Certificate {
         name: cx.site.canonical().to_string(),
         domains: cx.site.domains.iter().map(ToString::to_string).collect(),
         email: acme.email.to_string(),
         directory: acme.directory.clone(),
+        key: match acme.key {
+            KeyType::Ecdsa => Key::Ecdsa,
+            KeyType::Rsa(bits) => Key::Rsa(bits),
+        },
+        profile: acme.profile.map(Profile::as_str).map(str::to_owned),
         image: acme.image.to_string(),
         webroot: format!("{}/acme", proxy::directory(cx)),
         ca: ca_path(cx),
+        refused: format!("{}/acme-refused", cx.site.state()),
+        look,
         now: cx.now,
     }));
     all
