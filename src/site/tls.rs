@@ -154,6 +154,7 @@ pub(super) fn resolve(
             format!("write {example}"),
         )
     };
+    let ca = raw.ca.as_ref().map(|text| pem(reader, text)).transpose()?;
     let mode = match word {
         Word::LetsEncrypt => {
             let email = raw.email.as_ref();
@@ -165,7 +166,14 @@ pub(super) fn resolve(
             let certificate = raw.certificate.as_ref();
             let certificate = certificate.ok_or_else(|| required("certificate", example))?;
             let key = raw.key.as_ref().ok_or_else(|| required("key", example))?;
-            Mode::Provided(pair::resolve(reader, certificate, key, domains, warnings)?)
+            Mode::Provided(pair::resolve(
+                reader,
+                certificate,
+                key,
+                domains,
+                ca.as_ref(),
+                warnings,
+            )?)
         }
         Word::SelfSigned => {
             let key = key(reader, raw, KeyType::Rsa(4096))?;
@@ -182,7 +190,7 @@ pub(super) fn resolve(
     };
     Ok(Tls {
         mode,
-        ca: raw.ca.as_ref().map(|text| pem(reader, text)).transpose()?,
+        ca,
         on_failure: raw
             .on_failure
             .as_ref()

@@ -1,0 +1,1 @@
+//! Pairs that are right, and each way to be wrong.
