@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use super::raw::{RawOnFailure, RawTls, Text};
 use super::read::Reader;
-use super::{Domain, Email, ImageRef, Pair, Pem, pair};
+use super::{Domain, Email, EnvName, ImageRef, Pair, Pem, pair};
 use crate::input::Error;
 use crate::shell::Secret;
 
@@ -324,6 +324,14 @@ fn on_failure(reader: &Reader<'_>, raw: &Spanned<RawOnFailure>) -> Result<OnFail
             Ok(OnFailure::Command(words.collect()))
         }
         (None, Some(name)) => {
+            // What stands there isn't repeated: it may be the URL itself.
+            EnvName::new(name.get_ref().clone()).map_err(|wrong| {
+                reader.wrong(
+                    name.span(),
+                    "`webhook_env` can't name an environment variable",
+                    format!("write {}; the URL itself is a secret", wrong.instead),
+                )
+            })?;
             let url = reader.variable(name)?;
             let ok = url
                 .strip_prefix("https://")

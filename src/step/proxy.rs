@@ -110,6 +110,7 @@ pub(super) fn nginx(cx: &Cx<'_>) -> Result<(Nginx, Pending), Error> {
     let nginx = Nginx {
         path: format!("{}/conf.d/site.conf", directory(cx)),
         image: site.proxy.image.to_string(),
+        tls: certificate::directory(cx),
         certificates,
         plain,
         pending: pending.clone(),
@@ -143,6 +144,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         Box::new(Directory::new(&directory, 0o755)),
         Box::new(Directory::new(format!("{directory}/conf.d"), 0o755)),
         Box::new(Directory::new(format!("{directory}/acme"), 0o755)),
+        Box::new(Directory::new(certificate::directory(cx), 0o700)),
         Box::new(Directory::new("/etc/letsencrypt", 0o755)),
     ];
     all.extend(static_files(cx, &directory)?);

@@ -16,6 +16,17 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
     let app = |more: &str| with("[app]\n", &format!("[app]\n{more}\n"));
     let host = |more: &str| with("[hosts.app1]\n", &format!("[hosts.app1]\n{more}\n"));
     let table = |more: &str| format!("{SMALL}{more}\n");
+    home.write("nul.conf", "gzip on;\0\n");
+    let tls = |new: &str| with("email = \"ops@example.com\"", new);
+    let location = |url: &str, directory: &str, expires: &str| {
+        let expires = match expires {
+            "" => String::new(),
+            time => format!(", expires = {time:?}"),
+        };
+        table(&format!(
+            "[proxy]\nlocations = [{{ url = {url:?}, directory = {directory:?}{expires} }}]"
+        ))
+    };
     let source = |new: &str| with("{ image = \"polls:1\" }", new);
     let mistakes = [
         // Keys.
@@ -131,6 +142,71 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
         table("directory = \"http://127.0.0.1/dir\""),
         table("directory = \"https://127.0.0.1/dir\"\nstaging = true"),
         table("ca = \"no.pem\""),
+        table("staging = \"yes\""),
+        table("mode = \"letsencypt\""),
+        table("mode = \"manual\""),
+        with("email = \"ops@example.com\"\n", "mode = \"letsencrypt\"\n"),
+        table("mode = \"self-signed\""),
+        table("profile = \"short\""),
+        table("profile = \"tls-server\""),
+        table("key_type = \"ed25519\""),
+        table("key_type = \"ecdsa\"\nrsa_key_size = 4096"),
+        table("rsa_key_size = 1024"),
+        table("check = \"no\""),
+        table("certificate = \"chain.pem\""),
+        tls("mode = \"provided\""),
+        tls("mode = \"provided\"\ncertificate = \"no.pem\""),
+        tls("mode = \"provided\"\ncertificate = \"none.pem\"\nkey = \"no.pem\""),
+        tls("mode = \"provided\"\ncertificate = \"no.pem\"\nkey = \"secret.key\""),
+        tls("mode = \"provided\"\ncertificate = \"no.pem\"\nkey = \"no.pem\"\ncheck = true"),
+        tls("mode = \"off\"\nkey_type = \"rsa\""),
+        tls("mode = \"off\"\n[proxy]\nhttp3 = true"),
+        tls("mode = \"off\"\n[proxy]\nhsts_subdomains = true"),
+        table("on_failure = \"alert\""),
+        table("on_failure = {}"),
+        table("on_failure = { comand = [\"/bin/true\"] }"),
+        table("on_failure = { command = [] }"),
+        table("on_failure = { command = [\"alert\"] }"),
+        table("on_failure = { command = [\"/bin/alert\", \"a\\nb\"] }"),
+        table("on_failure = { command = [\"/bin/alert\"], webhook_env = \"SECRET_KEY\" }"),
+        table("on_failure = { webhook_env = \"NO_SUCH_THING\" }"),
+        table("on_failure = { webhook_env = \"https://alert.example/hunter2\" }"),
+        table("on_failure = { webhook_env = \"SECRET_KEY\" }"),
+        table("[proxy]\nhsts = -1"),
+        table("[proxy]\nhsts = 0\nhsts_subdomains = true"),
+        table("[proxy]\nhsts_preload = true"),
+        table("[proxy]\nhsts = 300\nhsts_subdomains = true\nhsts_preload = true"),
+        table("[proxy]\ntls = \"moderm\""),
+        table("[proxy]\nhttp2 = \"on\""),
+        table("[proxy]\nbalance = \"random\""),
+        table("[proxy]\nread_timeout = 0"),
+        table("[proxy]\naccess_log = \"combined\""),
+        table("[proxy]\nlocations = [{ url = \"/media/\" }]"),
+        table("[proxy]\nlocations = [{ directory = \"/srv/media\" }]"),
+        table("[[proxy.locations]]\nurl = \"/media/\"\ndirectory = \"/srv/media\"\nexpries = \"1d\""),
+        location("/media", "/srv/media", ""),
+        location("media/", "/srv/media", ""),
+        location("/", "/srv/media", ""),
+        location("/a%2Fb/", "/srv/media", ""),
+        location("/a//b/", "/srv/media", ""),
+        location("/.well-known/acme-challenge/", "/srv/media", ""),
+        location("/media/", "media", ""),
+        location("/media/", "//", ""),
+        location("/media/", "/etc", ""),
+        location("/media/", "/srv/polls", ""),
+        location("/media/", "/srv/./polls/proxy/", ""),
+        location("/media/", "/var/lib/provision/polls", ""),
+        location("/media/", "/srv/media", "one day"),
+        location("/media/", "/srv/media", "1 d"),
+        table(
+            "[proxy]\nlocations = [{ url = \"/a/\", directory = \"/srv/a\" }, \
+             { url = \"/a/\", directory = \"/srv/b\" }]",
+        ),
+        app("static_root = \"/app/static\"")
+            + "[proxy]\nlocations = [{ url = \"/static/\", directory = \"/srv/a\" }]\n",
+        table("[proxy.snippets]\nsever = \"x.conf\""),
+        table("[proxy.snippets]\nserver = \"none.conf\""),
+        table("[proxy.snippets]\nserver = \"nul.conf\""),
         table("[dns]\nresolver = \"198.51.100.254\""),
         table("[verify]\nfrom = [\"ops@\"]"),
         table("[verify]\nfrom = [\"app1\"]"),

@@ -1,7 +1,9 @@
 //! `certificate`: from an authority, from the operator or made on the proxy; then nginx in full.
 //!
 //! One of [`acme`], [`provided`] and [`self_signed`] brings the certificate. Until it is there,
-//! nginx goes on with the one that was there before ([`candidates`]).
+//! nginx goes on with the one that was there before ([`candidates`]). What that one has left is
+//! removed once nginx has read the new one; certbot's directory stays, so that going back to its
+//! authority asks it for nothing.
 
 mod acme;
 mod provided;
@@ -10,15 +12,16 @@ mod self_signed;
 pub(super) use acme::ca_path;
 
 use super::{Cx, Error, Resources, Step, proxy};
-use crate::resource::certificate::lineage;
+use crate::resource::certificate::{copy_of, lineage};
+use crate::resource::file::Absent;
 use crate::site::Mode;
 
 pub(super) const STEP: Step = Step {
     name: "certificate",
     summary: "The certificate: a dry run first, then for production, without questions",
     reads: "the certificate's names and end, its renewal configuration (which authority)",
-    changes: "/etc/letsencrypt through certbot in a container; nginx's configuration, from HTTP \
-              alone to HTTPS",
+    changes: "/etc/letsencrypt through certbot in a container, or /srv/SITE/proxy/tls; nginx's \
+              configuration, from HTTP alone to HTTPS",
     guarded: false,
     resources,
 };
@@ -89,5 +92,22 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let (nginx, reload) = proxy::nginx(cx)?;
     all.push(Box::new(nginx));
     all.push(Box::new(reload));
+    all.push(Box::new(left(cx)));
     Ok(all)
+}
+
+/// What another mode has left in [`directory`]. Only for the end of the step: until nginx has
+/// read its new configuration, it may have to start with these files.
+fn left(cx: &Cx<'_>) -> Absent {
+    let unused = match &cx.site.tls.mode {
+        Mode::Provided(_) => vec!["self-signed"],
+        Mode::SelfSigned(_) => vec!["provided"],
+        Mode::Acme(_) | Mode::Off => vec!["provided", "self-signed"],
+    };
+    let files = unused.into_iter().flat_map(|name| {
+        let file = joined(cx, name).host;
+        let copy = copy_of(&file);
+        [file, copy]
+    });
+    Absent::new("what an earlier certificate left", files)
 }
