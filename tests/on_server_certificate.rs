@@ -104,7 +104,13 @@ fn a_certificate_is_made_for_all_names_with_the_key_that_was_asked_for() {
         ),
     ] {
         let leaf = made.make(args);
-        assert_eq!((leaf.key, leaf.names.as_slice()), (key, &names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()[..]));
+        assert_eq!(
+            (leaf.key, leaf.names.as_slice()),
+            (
+                key,
+                &names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()[..]
+            )
+        );
         assert_eq!(leaf.issuer, format!("CN={}", args[3]));
         assert_eq!(leaf.ends - leaf.begins, days * 86_400);
         assert!(leaf.begins.abs_diff(now.as_secs()) < 600, "{leaf:?}");
@@ -126,7 +132,10 @@ fn a_name_too_long_for_a_common_name_is_in_the_certificate_all_the_same() {
     let long = format!("{}.{}.example", "a".repeat(40), "b".repeat(40));
     let made = Made::new();
     let leaf = made.make(&["365", "ecdsa", "256", &long]);
-    assert_eq!((leaf.names, leaf.issuer), (vec![long], "CN=self-signed".to_owned()));
+    assert_eq!(
+        (leaf.names, leaf.issuer),
+        (vec![long], "CN=self-signed".to_owned())
+    );
 }
 
 #[test]
@@ -145,7 +154,10 @@ fn what_cant_be_made_leaves_what_was_there() {
         &["365", "ecdsa", "256", "a b,c"],
     ] {
         let done = made.run(args);
-        assert!(!done.status.success() && !done.stderr.is_empty(), "{done:?}");
+        assert!(
+            !done.status.success() && !done.stderr.is_empty(),
+            "{done:?}"
+        );
         assert_eq!(fs::read(made.file()).unwrap(), before);
         assert_eq!(made.names(), ["self-signed.crt", "self-signed.pem"]);
         assert!(!String::from_utf8_lossy(&done.stderr).contains("PRIVATE KEY"));
@@ -188,7 +200,10 @@ fn whoever_trusts_the_certificate_itself_gets_an_answer_and_nobody_else() {
         return;
     }
     if Command::new("curl").arg("--version").output().is_err() {
-        assert!(std::env::var_os("CI").is_none(), "curl is missing; install it");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "curl is missing; install it"
+        );
         println!("left out: curl is missing on this machine; install it");
         return;
     }
@@ -238,7 +253,9 @@ fn rustls_takes_the_certificate_as_its_own_trust_anchor() {
         let connection = rustls::ClientConnection::new(Arc::new(config), server).unwrap();
         let tcp = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
         let mut tls = rustls::StreamOwned::new(connection, tcp);
-        let asked = tls.write_all(b"GET / HTTP/1.1\r\n\r\n").and_then(|()| tls.flush());
+        let asked = tls
+            .write_all(b"GET / HTTP/1.1\r\n\r\n")
+            .and_then(|()| tls.flush());
         assert_eq!(asked.is_ok(), name == "a.example", "{name}: {asked:?}");
         drop(tls);
         let _ = serving.join();

@@ -192,8 +192,9 @@ impl<'a> Chain<'a> {
         }
         match roots {
             Some(roots) => {
-                let trusted =
-                    |root: &X509Certificate<'_>| root.as_raw() == last.as_raw() || signs(root, last);
+                let trusted = |root: &X509Certificate<'_>| {
+                    root.as_raw() == last.as_raw() || signs(root, last)
+                };
                 if !roots.0.iter().any(trusted) {
                     return Err(fault(
                         format!(

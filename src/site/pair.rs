@@ -195,7 +195,10 @@ impl Held<'_> {
             // Of the kinds that nginx can use, ring reads no longer RSA keys and no P-521.
             let bits = rsa_bits(chain.leaf());
             let algorithm = &chain.leaf().public_key().algorithm;
-            let curve = algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok());
+            let curve = algorithm
+                .parameters
+                .as_ref()
+                .and_then(|any| any.as_oid().ok());
             let is_p521 = curve.is_some_and(|oid| oid.to_id_string() == "1.3.132.0.35");
             if bits.is_some_and(|bits| bits > 4096) || is_p521 {
                 return Ok(Some(

@@ -215,7 +215,10 @@ fn hsts(reader: &Reader<'_>, raw: &RawProxy, off: bool) -> Result<Hsts, Error> {
         ("hsts_preload", &raw.hsts_preload),
     ];
     for (key, flag) in flags {
-        if let Some(flag) = flag.as_ref().filter(|flag| *flag.get_ref() && hsts.seconds == 0) {
+        if let Some(flag) = flag
+            .as_ref()
+            .filter(|flag| *flag.get_ref() && hsts.seconds == 0)
+        {
             let why = if off {
                 "there is no HSTS without TLS"
             } else {
@@ -284,11 +287,7 @@ fn location(
 }
 
 /// A path that nginx compares with what it makes of the request's.
-fn location_url(
-    reader: &Reader<'_>,
-    text: &Text,
-    beside: &Beside<'_>,
-) -> Result<UrlPath, Error> {
+fn location_url(reader: &Reader<'_>, text: &Text, beside: &Beside<'_>) -> Result<UrlPath, Error> {
     let url = reader.name(text, UrlPath::new)?;
     let written = url.as_str();
     let wrong = |what: String, instead: &str| Err(reader.wrong(text.span(), what, instead));
@@ -317,7 +316,10 @@ fn location_url(
             "write another path",
         );
     }
-    if beside.static_url.is_some_and(|other| other.as_str() == written) {
+    if beside
+        .static_url
+        .is_some_and(|other| other.as_str() == written)
+    {
         return wrong(
             format!("{written} is the app's `static_url` already"),
             "write another path, or leave `static_root` out",

@@ -50,7 +50,11 @@ impl SelfSigned {
         let mut names = self.names.clone();
         names.sort();
         if leaf.names != names {
-            what.push(format!("for {} → {}", leaf.names.join(" "), names.join(" ")));
+            what.push(format!(
+                "for {} → {}",
+                leaf.names.join(" "),
+                names.join(" ")
+            ));
         }
         if leaf.key != self.key {
             what.push(format!("key {} → {}", leaf.key, self.key));

@@ -83,7 +83,10 @@ fn a_pair_is_told_from_another_by_its_certificate_and_never_by_its_key() {
 fn a_pair_is_tested_by_nginx_before_it_is_put_and_its_copy_comes_after() {
     let chain = pem(&["a.example"], "One");
     let done = ops(&provided(&chain), &Seen::default());
-    let lines: Vec<&str> = done.split("\ntest and write").flat_map(|part| part.split("\nwrite")).collect();
+    let lines: Vec<&str> = done
+        .split("\ntest and write")
+        .flat_map(|part| part.split("\nwrite"))
+        .collect();
     assert!(
         lines[0].starts_with(&format!(
             "test and write {PROVIDED}: put {PROVIDED} root:root 0600, checked by "
@@ -153,14 +156,13 @@ fn a_self_signed_certificate_is_made_anew_where_it_is_another_than_the_wanted_on
 fn a_self_signed_certificate_is_renewed_when_a_third_of_its_life_is_left() {
     let names = ["a.example"];
     let seen = made(&pem(&names, "a.example"));
-    let ends = Leaf::read(pem(&names, "a.example").as_bytes()).unwrap().ends;
+    let ends = Leaf::read(pem(&names, "a.example").as_bytes())
+        .unwrap()
+        .ends;
     assert_eq!(ends, NOW + 59 * DAY);
     for (now, expected) in [
         (ends - 30 * DAY - 1, "in sync"),
-        (
-            ends - 30 * DAY,
-            "differs: ends on 2030-03-01, in 30 days",
-        ),
+        (ends - 30 * DAY, "differs: ends on 2030-03-01, in 30 days"),
         (ends - 1, "differs: ends on 2030-03-01, in 0 days"),
         (ends, "differs: expired on 2030-03-01"),
     ] {

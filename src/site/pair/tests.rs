@@ -183,12 +183,9 @@ fn a_chain_out_of_order_says_which_certificate_is_where() {
     }
     // Signed with the key of a certificate that may sign none.
     let params = params(&NAMES, "a.example");
-    let server = CertifiedIssuer::signed_by(
-        params.clone(),
-        KeyPair::generate().unwrap(),
-        &world.middle,
-    )
-    .unwrap();
+    let server =
+        CertifiedIssuer::signed_by(params.clone(), KeyPair::generate().unwrap(), &world.middle)
+            .unwrap();
     let key = KeyPair::generate().unwrap();
     let mut params = params;
     params
@@ -257,17 +254,11 @@ fn every_domain_is_covered_and_a_wildcard_stands_for_one_label() {
     assert_eq!(of(&["WWW.A.example", "a.example", "b.example"]), "");
     assert_eq!(of(&["a.example", "*.a.example"]), "");
     for (names, expected) in [
-        (
-            &["a.example"][..],
-            "www.a.example: it is for a.example",
-        ),
-        (
-            &["*.a.example"],
-            "a.example: it is for *.a.example",
-        ),
+        (&["a.example"][..], "www.a.example: it is for a.example"),
+        (&["*.a.example"], "a.example: it is for *.a.example"),
         (
             &["*.example", "*.www.a.example"],
-            "www.a.example: it is for *.example, *.www.a.example",
+            "a.example, www.a.example: it is for *.example, *.www.a.example",
         ),
         (
             &[],
@@ -305,7 +296,10 @@ fn dates_are_judged_by_the_clock_that_is_given() {
         "the certificate ends on 2030-03-01, in 29 days, and nobody but you renews it"
     );
     assert!(at(ends - 1).contains("in 0 days"));
-    assert_eq!(at(ends), "certificate 1 (CN=a.example) expired on 2030-03-01");
+    assert_eq!(
+        at(ends),
+        "certificate 1 (CN=a.example) expired on 2030-03-01"
+    );
     // Of one that holds for nine days, three are a third.
     let short = World::with(|params| {
         params.not_before = date_time_ymd(2029, 12, 30);
@@ -349,8 +343,16 @@ fn what_is_no_key_or_no_certificate_is_told_by_what_it_is() {
         format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
     };
     for (certificate, key, expected) in [
-        ("".to_owned(), key.clone(), "Certificate: it holds no certificate"),
-        (key.clone(), key.clone(), "Certificate: it holds no certificate"),
+        (
+            "".to_owned(),
+            key.clone(),
+            "Certificate: it holds no certificate",
+        ),
+        (
+            key.clone(),
+            key.clone(),
+            "Certificate: it holds no certificate",
+        ),
         (
             block("CERTIFICATE", "TUlJQg=="),
             key.clone(),
@@ -366,7 +368,11 @@ fn what_is_no_key_or_no_certificate_is_told_by_what_it_is() {
             chain.clone(),
             "Key: it holds a certificate and no private key",
         ),
-        (chain.clone(), "x".to_owned(), "Key: it holds no private key"),
+        (
+            chain.clone(),
+            "x".to_owned(),
+            "Key: it holds no private key",
+        ),
         (
             chain.clone(),
             format!("{key}{key}"),
