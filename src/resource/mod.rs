@@ -18,7 +18,7 @@
 //! | [`compose`] | a Compose project's containers |
 //! | [`task`] | a command that is run once for what it depends on |
 //! | [`nginx`] | nginx's site configuration, for the certificate that is there |
-//! | [`certificate`] | a certificate from an ACME authority |
+//! | [`certificate`] | a certificate: an authority's, the operator's or one that signs itself |
 //! | [`requirement`] | something a host must be, that we don't change |
 
 pub mod certificate;

@@ -14,6 +14,8 @@ pub struct Nginx {
     pub path: String,
     /// The image whose nginx tests it.
     pub image: String,
+    /// Where certificates that aren't certbot's lie on the host.
+    pub tls: String,
     /// Certificates that it may serve, each by the file on the host that says it is there, with
     /// the configuration that serves it. The first that is there counts.
     pub certificates: Vec<(String, String)>,
@@ -89,7 +91,7 @@ impl Resource for Nginx {
                 content: Content::Text(text.to_owned()),
                 mode: 0o644,
                 owner: "root:root".to_owned(),
-                check: Some(Cmd::script(CHECK, [self.image.clone()])),
+                check: Some(Cmd::script(CHECK, [self.image.clone(), self.tls.clone()])),
                 pending: vec![self.pending.clone()],
             },
         }]

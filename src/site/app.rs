@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use toml::Spanned;
@@ -194,12 +193,7 @@ fn read_env_file(
             "save it as UTF-8",
         ));
     };
-    let mode = fs::metadata(&path).map_or(0, |meta| meta.permissions().mode() & 0o777);
-    if mode & 0o077 != 0 {
-        warnings.push(format!(
-            "{shown} holds secrets, and others can read it (mode {mode:04o}): chmod 600 {shown}"
-        ));
-    }
+    warnings.extend(reader.open_to_others(text));
     env_file::parse(&Document::new(path.display().to_string(), held))
 }
 

@@ -65,9 +65,14 @@ fn resolve(mut document: Document, file: &Path, env: Lookup<'_>) -> Result<Site,
     hosts::check_pool(&reader, &raw.hosts, &hosts, &docker)?;
     let domains = domains(&reader, &raw.domains)?;
     let tls = tls::resolve(&reader, &raw.tls, &domains, &mut warnings)?;
-    let proxy = proxy::resolve(&reader, &raw.proxy, &tls, &mut warnings)?;
+    let name = reader.name(&raw.name, SiteName::new)?;
+    let beside = proxy::Beside {
+        site: &name,
+        static_url: raw.app.static_root.as_ref().map(|_| &app.static_url),
+    };
+    let proxy = proxy::resolve(&reader, &raw.proxy, &tls, &beside, &mut warnings)?;
     Ok(Site {
-        name: reader.name(&raw.name, SiteName::new)?,
+        name,
         playbook: raw
             .playbook
             .map_or_else(|| DEFAULT_PLAYBOOK.to_owned(), Spanned::into_inner),
@@ -142,6 +147,11 @@ fn secret_places(text: &str) -> Vec<Range<usize>> {
             }
         }
     }
+    // Its place is easily taken for that of the URL itself.
+    let alert = table("tls").and_then(|tls| tls.get("on_failure"));
+    if let Some(DeValue::Table(values)) = alert.map(Spanned::get_ref) {
+        places.extend(values.get("webhook_env").map(Spanned::span));
+    }
     places
 }
 
@@ -199,6 +209,8 @@ mod tests {
             "hosts.a = { port = 22, sudo_password = \"hunter2\" }\n",
             "[ssh]\npassword = \"hunter2\n",
             "[app.env]\nA = \"\"\"\nx \\q hunter2\"\"\"\n",
+            "[tls]\non_failure = { webhook_env = \"hunter2\" }\n",
+            "[tls.on_failure]\nwebhook_env = \"hunter2\n",
         ] {
             let at = text.find("hunter2").unwrap();
             let hidden = secret_places(text);

@@ -2,8 +2,8 @@
 //!
 //! The rooms: `load` reads a file, `raw` is its shape, `read` what every part is resolved
 //! with; `ssh`, `jump`, `hosts`, `app`, `proxy`, `tls` and `options` resolve one part each;
-//! `public_key`, `pair`, `env_file`, `context` and `git` read what a site names; `name` and `network` are values
-//! with a grammar; `destination` is a server as ssh takes it, `bare` a site of nothing but such;
+//! `public_key`, `pair`, `chain`, `pem`, `env_file`, `context` and `git` read what a site names;
+//! `name` and `network` are values with a grammar; `destination` is a server as ssh takes it, `bare` a site of nothing but such;
 //! `starter` is what `provision init` writes, `pin` what `provision trust`
 //! adds.
 //!
@@ -13,6 +13,7 @@
 
 mod app;
 mod bare;
+mod chain;
 mod context;
 mod destination;
 mod env_file;
@@ -24,6 +25,7 @@ mod name;
 mod network;
 mod options;
 mod pair;
+mod pem;
 mod pin;
 mod proxy;
 mod public_key;

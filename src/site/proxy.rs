@@ -1,9 +1,12 @@
 //! `[proxy]`: nginx and how it serves.
 
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
 use super::raw::{RawLocation, RawProxy, RawSnippets, Text};
 use super::read::Reader;
 use super::tls::Tls;
-use super::{AbsolutePath, ImageRef, Mode, UrlPath, options};
+use super::{AbsolutePath, ImageRef, Mode, SiteName, UrlPath, options};
 use crate::input::Error;
 
 /// nginx.
@@ -115,11 +118,23 @@ pub struct Snippets {
 
 const YEAR: u64 = 31_536_000;
 
+/// Where challenges of an ACME authority are answered (RFC 8555, 8.3).
+const CHALLENGE: &str = "/.well-known/acme-challenge/";
+
+/// What else of the site matters here.
+pub(super) struct Beside<'a> {
+    /// Its name.
+    pub site: &'a SiteName,
+    /// The path of static files, if nginx serves them.
+    pub static_url: Option<&'a UrlPath>,
+}
+
 pub(super) fn resolve(
     reader: &Reader<'_>,
     raw: &RawProxy,
     tls: &Tls,
-    _warnings: &mut Vec<String>,
+    beside: &Beside<'_>,
+    warnings: &mut Vec<String>,
 ) -> Result<Proxy, Error> {
     let off = matches!(tls.mode, Mode::Off);
     let choice = |text: Option<&Text>| match text {
@@ -142,16 +157,18 @@ pub(super) fn resolve(
             "leave `http3` out, or `mode = \"off\"` of [tls]",
         ));
     }
-    let locations: Result<Vec<Location>, Error> = raw
-        .locations
-        .iter()
-        .map(|raw| location(reader, raw))
-        .collect();
+    let compatibility = choice(raw.tls.as_ref())?;
+    if compatibility == Compatibility::Old && !off {
+        warnings.push(
+            "[proxy] tls is \"old\": TLS 1.0 and 1.1 are spoken too, which are broken (RFC 8996)"
+                .to_owned(),
+        );
+    }
     Ok(Proxy {
         image: reader.name_or(raw.image.as_ref(), "nginx:1.28", ImageRef::new)?,
         max_body: options::size(reader, raw.max_body.as_ref(), "4G", "kKmMgG")?,
         hsts: hsts(reader, raw, off)?,
-        tls: choice(raw.tls.as_ref())?,
+        tls: compatibility,
         http2: raw.http2.unwrap_or(true),
         http3,
         balance: match &raw.balance {
@@ -179,7 +196,7 @@ pub(super) fn resolve(
             )?,
             None => AccessLog::Text,
         },
-        locations: locations?,
+        locations: locations(reader, raw, beside)?,
         snippets: snippets(reader, &raw.snippets)?,
     })
 }
@@ -193,6 +210,27 @@ fn hsts(reader: &Reader<'_>, raw: &RawProxy, off: bool) -> Result<Hsts, Error> {
         subdomains: set(raw.hsts_subdomains.as_ref()),
         preload: set(raw.hsts_preload.as_ref()),
     };
+    let flags = [
+        ("hsts_subdomains", &raw.hsts_subdomains),
+        ("hsts_preload", &raw.hsts_preload),
+    ];
+    for (key, flag) in flags {
+        if let Some(flag) = flag
+            .as_ref()
+            .filter(|flag| *flag.get_ref() && hsts.seconds == 0)
+        {
+            let why = if off {
+                "there is no HSTS without TLS"
+            } else {
+                "`hsts = 0` leaves the header out"
+            };
+            return Err(reader.wrong(
+                flag.span(),
+                format!("`{key}` means nothing, since {why}"),
+                "leave it out",
+            ));
+        }
+    }
     if let (true, Some(preload)) = (hsts.preload, &raw.hsts_preload) {
         if !hsts.subdomains {
             return Err(reader.wrong(
@@ -212,27 +250,145 @@ fn hsts(reader: &Reader<'_>, raw: &RawProxy, off: bool) -> Result<Hsts, Error> {
     Ok(hsts)
 }
 
-fn location(reader: &Reader<'_>, raw: &RawLocation) -> Result<Location, Error> {
-    let expires = raw.expires.as_ref().map(|text| {
-        let written = text.get_ref();
-        let digits = written.strip_suffix(['s', 'm', 'h', 'd', 'w', 'y']);
-        let ok = digits.is_some_and(|digits| {
-            (1..=6).contains(&digits.len()) && digits.bytes().all(|c| c.is_ascii_digit())
-        });
-        if ok {
-            return Ok(written.clone());
+fn locations(
+    reader: &Reader<'_>,
+    raw: &RawProxy,
+    beside: &Beside<'_>,
+) -> Result<Vec<Location>, Error> {
+    let mut seen: BTreeMap<UrlPath, std::ops::Range<usize>> = BTreeMap::new();
+    let mut all = Vec::new();
+    for raw in &raw.locations {
+        let location = location(reader, raw, beside)?;
+        let span = raw.url.span();
+        if let Some(first) = seen.insert(location.url.clone(), span.clone()) {
+            return Err(reader.document.clash(
+                span,
+                first,
+                "the first",
+                format!("{} is served twice", location.url),
+                "keep one of them",
+            ));
         }
-        Err(reader.wrong(
-            text.span(),
-            format!("{written:?} is not a time"),
-            "write digits and a unit, such as \"30d\"",
-        ))
-    });
+        all.push(location);
+    }
+    Ok(all)
+}
+
+fn location(
+    reader: &Reader<'_>,
+    raw: &RawLocation,
+    beside: &Beside<'_>,
+) -> Result<Location, Error> {
     Ok(Location {
-        url: reader.name(&raw.url, UrlPath::new)?,
-        directory: reader.name(&raw.directory, AbsolutePath::new)?,
-        expires: expires.transpose()?,
+        url: location_url(reader, &raw.url, beside)?,
+        directory: location_directory(reader, &raw.directory, beside.site)?,
+        expires: expires(reader, raw.expires.as_ref())?,
     })
+}
+
+/// A path that nginx compares with what it makes of the request's.
+fn location_url(reader: &Reader<'_>, text: &Text, beside: &Beside<'_>) -> Result<UrlPath, Error> {
+    let url = reader.name(text, UrlPath::new)?;
+    let written = url.as_str();
+    let wrong = |what: String, instead: &str| Err(reader.wrong(text.span(), what, instead));
+    if !written.ends_with('/') {
+        return wrong(
+            format!("{written:?} doesn't end with `/`: it would be the beginning of other names"),
+            "end it with `/`, such as \"/media/\"",
+        );
+    }
+    if written == "/" {
+        return wrong(
+            "\"/\" is the app's".to_owned(),
+            "write a path below it, such as \"/media/\"",
+        );
+    }
+    let odd = written.contains("//") || written.split('/').any(|part| part == ".");
+    if odd || written.contains('%') {
+        return wrong(
+            format!("{written:?} is never asked for: nginx decodes and shortens paths first"),
+            "write it without `%`, `//` and `/./`",
+        );
+    }
+    if written.starts_with(CHALLENGE) {
+        return wrong(
+            format!("{CHALLENGE} belongs to the certificate's authority"),
+            "write another path",
+        );
+    }
+    if beside
+        .static_url
+        .is_some_and(|other| other.as_str() == written)
+    {
+        return wrong(
+            format!("{written} is the app's `static_url` already"),
+            "write another path, or leave `static_root` out",
+        );
+    }
+    Ok(url)
+}
+
+/// A directory without anything in or below it that isn't for everyone.
+fn location_directory(
+    reader: &Reader<'_>,
+    text: &Text,
+    site: &SiteName,
+) -> Result<AbsolutePath, Error> {
+    let written = reader.name(text, AbsolutePath::new)?;
+    let plain: PathBuf = Path::new(written.as_str())
+        .components()
+        .filter(|part| *part != Component::CurDir)
+        .collect();
+    let own = format!("/srv/{site}");
+    let secret = [
+        "/etc",
+        "/root",
+        "/boot",
+        "/dev",
+        "/proc",
+        "/run",
+        "/sys",
+        "/var/lib/docker",
+        "/var/lib/letsencrypt",
+        "/var/lib/provision",
+        "/var/log",
+        &format!("{own}/app"),
+        &format!("{own}/proxy/tls"),
+    ]
+    .map(PathBuf::from);
+    let bad = secret
+        .iter()
+        .find(|secret| plain.starts_with(secret) || secret.starts_with(&plain));
+    if let Some(bad) = bad {
+        let bad = bad.display();
+        return Err(reader.wrong(
+            text.span(),
+            format!("{written} would let everyone read {bad}, where secrets lie"),
+            format!("write a directory of its own, such as \"{own}/media\""),
+        ));
+    }
+    AbsolutePath::new(plain.display().to_string())
+        .map_err(|wrong| reader.wrong(text.span(), wrong.what, wrong.instead))
+}
+
+/// A time as nginx writes it.
+fn expires(reader: &Reader<'_>, text: Option<&Text>) -> Result<Option<String>, Error> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let written = text.get_ref();
+    let digits = written.strip_suffix(['s', 'm', 'h', 'd', 'w', 'y']);
+    let ok = digits.is_some_and(|digits| {
+        (1..=6).contains(&digits.len()) && digits.bytes().all(|c| c.is_ascii_digit())
+    });
+    if ok {
+        return Ok(Some(written.clone()));
+    }
+    Err(reader.wrong(
+        text.span(),
+        format!("{written:?} is not a time"),
+        "write digits and a unit, such as \"30d\"",
+    ))
 }
 
 fn snippets(reader: &Reader<'_>, raw: &RawSnippets) -> Result<Snippets, Error> {
@@ -240,10 +396,12 @@ fn snippets(reader: &Reader<'_>, raw: &RawSnippets) -> Result<Snippets, Error> {
         None => Ok(String::new()),
         Some(text) => {
             let (path, bytes) = reader.file("the snippet", text)?;
-            String::from_utf8(bytes).map_err(|_| {
+            let held = String::from_utf8(bytes).ok();
+            let held = held.filter(|held| !held.contains('\0'));
+            held.ok_or_else(|| {
                 reader.wrong(
                     text.span(),
-                    format!("{} is not UTF-8", path.display()),
+                    format!("{} is not text in UTF-8", path.display()),
                     "write the path of a text file",
                 )
             })

@@ -6,6 +6,7 @@ use std::fmt;
 use std::fs;
 use std::net::IpAddr;
 use std::ops::Range;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
@@ -177,6 +178,18 @@ impl Reader<'_> {
                 format!("can't read {what} {}: {source}", path.display()),
                 "write the path of a file that you can read, relative to this file or \
                  beginning with `/` or `~/`",
+            )
+        })
+    }
+
+    /// A warning if others than its owner can read a file of secrets.
+    pub fn open_to_others(&self, text: &Text) -> Option<String> {
+        let shown = text.get_ref();
+        let meta = fs::metadata(self.path(shown)).ok()?;
+        let mode = meta.permissions().mode() & 0o777;
+        (mode & 0o077 != 0).then(|| {
+            format!(
+                "{shown} holds secrets, and others can read it (mode {mode:04o}): chmod 600 {shown}"
             )
         })
     }

@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use super::raw::{RawOnFailure, RawTls, Text};
 use super::read::Reader;
-use super::{Domain, Email, ImageRef, Pair, Pem, pair};
+use super::{Domain, Email, EnvName, ImageRef, Pair, Pem, pair};
 use crate::input::Error;
 use crate::shell::Secret;
 
@@ -154,6 +154,7 @@ pub(super) fn resolve(
             format!("write {example}"),
         )
     };
+    let ca = raw.ca.as_ref().map(|text| pem(reader, text)).transpose()?;
     let mode = match word {
         Word::LetsEncrypt => {
             let email = raw.email.as_ref();
@@ -165,7 +166,14 @@ pub(super) fn resolve(
             let certificate = raw.certificate.as_ref();
             let certificate = certificate.ok_or_else(|| required("certificate", example))?;
             let key = raw.key.as_ref().ok_or_else(|| required("key", example))?;
-            Mode::Provided(pair::resolve(reader, certificate, key, domains, warnings)?)
+            Mode::Provided(pair::resolve(
+                reader,
+                certificate,
+                key,
+                domains,
+                ca.as_ref(),
+                warnings,
+            )?)
         }
         Word::SelfSigned => {
             let key = key(reader, raw, KeyType::Rsa(4096))?;
@@ -182,7 +190,7 @@ pub(super) fn resolve(
     };
     Ok(Tls {
         mode,
-        ca: raw.ca.as_ref().map(|text| pem(reader, text)).transpose()?,
+        ca,
         on_failure: raw
             .on_failure
             .as_ref()
@@ -316,6 +324,14 @@ fn on_failure(reader: &Reader<'_>, raw: &Spanned<RawOnFailure>) -> Result<OnFail
             Ok(OnFailure::Command(words.collect()))
         }
         (None, Some(name)) => {
+            // What stands there isn't repeated: it may be the URL itself.
+            EnvName::new(name.get_ref().clone()).map_err(|wrong| {
+                reader.wrong(
+                    name.span(),
+                    "`webhook_env` can't name an environment variable",
+                    format!("write {}; the URL itself is a secret", wrong.instead),
+                )
+            })?;
             let url = reader.variable(name)?;
             let ok = url
                 .strip_prefix("https://")

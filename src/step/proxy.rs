@@ -71,8 +71,8 @@ fn failed(e: askama::Error) -> Error {
     }
 }
 
-/// nginx's configuration, as a resource that looks at whether there is a certificate.
-pub(super) fn nginx(cx: &Cx<'_>) -> Result<(Nginx, Pending), Error> {
+/// nginx's configuration, as a resource that looks at which of these certificates there are.
+pub(super) fn nginx(cx: &Cx<'_>, candidates: &[Material]) -> Result<(Nginx, Pending), Error> {
     let site = cx.site;
     let upstreams: Vec<String> = site
         .with_role(Role::App)
@@ -100,8 +100,7 @@ pub(super) fn nginx(cx: &Cx<'_>) -> Result<(Nginx, Pending), Error> {
     };
     let plain = conf.render().map_err(failed)?;
     let mut certificates = Vec::new();
-    let candidates = certificate::candidates(cx);
-    for material in &candidates {
+    for material in candidates {
         conf.certificate = Some(material);
         let text = conf.render().map_err(failed)?;
         certificates.push((material.host.clone(), text));
@@ -110,6 +109,7 @@ pub(super) fn nginx(cx: &Cx<'_>) -> Result<(Nginx, Pending), Error> {
     let nginx = Nginx {
         path: format!("{}/conf.d/site.conf", directory(cx)),
         image: site.proxy.image.to_string(),
+        tls: certificate::directory(cx),
         certificates,
         plain,
         pending: pending.clone(),
@@ -135,7 +135,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let digest = digest.get(..12).unwrap_or_default().to_owned();
     compose.digest = &digest;
     let compose_text = compose.render().map_err(failed)?;
-    let (nginx, reload) = nginx(cx)?;
+    let (nginx, reload) = nginx(cx, &certificate::until_then(cx))?;
 
     let mut all: Resources = vec![
         Box::new(compose_v2()),
@@ -143,6 +143,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         Box::new(Directory::new(&directory, 0o755)),
         Box::new(Directory::new(format!("{directory}/conf.d"), 0o755)),
         Box::new(Directory::new(format!("{directory}/acme"), 0o755)),
+        Box::new(Directory::new(certificate::directory(cx), 0o700)),
         Box::new(Directory::new("/etc/letsencrypt", 0o755)),
     ];
     all.extend(static_files(cx, &directory)?);

@@ -8,6 +8,7 @@
 )]
 
 mod bootstrap;
+mod certificate;
 mod files;
 mod firewall;
 mod order;

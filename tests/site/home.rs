@@ -35,6 +35,7 @@ impl Home {
             "HOME" => Some(self.path().into()),
             "SECRET_KEY" => Some(OsString::from("s3cr3t key")),
             "ADMIN_PASSWORD" => Some(OsString::from("adm1n pass")),
+            "WEBHOOK" => Some(OsString::from("https://alert.example/hunter2")),
             "EMPTY" => Some(OsString::new()),
             _ => None,
         })

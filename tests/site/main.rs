@@ -12,6 +12,7 @@
 mod home;
 mod mangled;
 mod mistakes;
+mod pair;
 mod ssh;
 mod starter;
 mod values;

@@ -36,6 +36,12 @@ fn a_mangled_file_is_refused_or_read_but_never_a_panic() {
         "\r\n",
         "[app.env]\n",
         "\"\"\"",
+        "mode = \"self-signed\"\n",
+        "on_failure = { webhook_env = \"WEBHOOK\" }\n",
+        "key_type = \"rsa\"\n",
+        "[proxy]\nhsts_preload = true\n",
+        "[[proxy.locations]]\nurl = \"/media/\"\ndirectory = \"/srv/media\"\n",
+        "[proxy.snippets]\nserver = \"/dev/null\"\n",
     ];
     let starter: Vec<char> = format!("{SMALL}[app.env]\nÄ = 1\nB = \"ü\"\n")
         .chars()

@@ -16,6 +16,17 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
     let app = |more: &str| with("[app]\n", &format!("[app]\n{more}\n"));
     let host = |more: &str| with("[hosts.app1]\n", &format!("[hosts.app1]\n{more}\n"));
     let table = |more: &str| format!("{SMALL}{more}\n");
+    home.write("nul.conf", "gzip on;\0\n");
+    let tls = |new: &str| with("email = \"ops@example.com\"", new);
+    let location = |url: &str, directory: &str, expires: &str| {
+        let expires = match expires {
+            "" => String::new(),
+            time => format!(", expires = {time:?}"),
+        };
+        table(&format!(
+            "[proxy]\nlocations = [{{ url = {url:?}, directory = {directory:?}{expires} }}]"
+        ))
+    };
     let source = |new: &str| with("{ image = \"polls:1\" }", new);
     let mistakes = [
         // Keys.
@@ -131,6 +142,73 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
         table("directory = \"http://127.0.0.1/dir\""),
         table("directory = \"https://127.0.0.1/dir\"\nstaging = true"),
         table("ca = \"no.pem\""),
+        table("staging = \"yes\""),
+        table("mode = \"letsencypt\""),
+        table("mode = \"manual\""),
+        with("email = \"ops@example.com\"\n", "mode = \"letsencrypt\"\n"),
+        table("mode = \"self-signed\""),
+        table("profile = \"short\""),
+        table("profile = \"tls-server\""),
+        table("key_type = \"ed25519\""),
+        table("key_type = \"ecdsa\"\nrsa_key_size = 4096"),
+        table("rsa_key_size = 1024"),
+        table("check = \"no\""),
+        table("certificate = \"chain.pem\""),
+        tls("mode = \"provided\""),
+        tls("mode = \"provided\"\ncertificate = \"no.pem\""),
+        tls("mode = \"provided\"\ncertificate = \"none.pem\"\nkey = \"no.pem\""),
+        tls("mode = \"provided\"\ncertificate = \"no.pem\"\nkey = \"secret.key\""),
+        tls("mode = \"provided\"\ncertificate = \"no.pem\"\nkey = \"no.pem\"\ncheck = true"),
+        tls("mode = \"off\"\nkey_type = \"rsa\""),
+        tls("mode = \"off\"\n[proxy]\nhttp3 = true"),
+        tls("mode = \"off\"\n[proxy]\nhsts_subdomains = true"),
+        table("on_failure = \"alert\""),
+        table("on_failure = {}"),
+        table("on_failure = { comand = [\"/bin/true\"] }"),
+        table("on_failure = { command = [] }"),
+        table("on_failure = { command = [\"alert\"] }"),
+        table("on_failure = { command = [\"/bin/alert\", \"a\\nb\"] }"),
+        table("on_failure = { command = [\"/bin/alert\"], webhook_env = \"SECRET_KEY\" }"),
+        table("on_failure = { webhook_env = \"NO_SUCH_THING\" }"),
+        table("on_failure = { webhook_env = \"https://alert.example/hunter2\" }"),
+        table("on_failure = { webhook_env = \"SECRET_KEY\" }"),
+        table("[proxy]\nhsts = -1"),
+        table("[proxy]\nhsts = 0\nhsts_subdomains = true"),
+        table("[proxy]\nhsts_preload = true"),
+        table("[proxy]\nhsts = 300\nhsts_subdomains = true\nhsts_preload = true"),
+        table("[proxy]\ntls = \"moderm\""),
+        table("[proxy]\nhttp2 = \"on\""),
+        table("[proxy]\nbalance = \"random\""),
+        table("[proxy]\nread_timeout = 0"),
+        table("[proxy]\naccess_log = \"combined\""),
+        table("[proxy]\nlocations = [{ url = \"/media/\" }]"),
+        table("[proxy]\nlocations = [{ directory = \"/srv/media\" }]"),
+        table(
+            "[[proxy.locations]]\nurl = \"/media/\"\ndirectory = \"/srv/media\"\nexpries = \"1d\"",
+        ),
+        location("/media", "/srv/media", ""),
+        location("media/", "/srv/media", ""),
+        location("/", "/srv/media", ""),
+        location("/a%2Fb/", "/srv/media", ""),
+        location("/a//b/", "/srv/media", ""),
+        location("/.well-known/acme-challenge/", "/srv/media", ""),
+        location("/media/", "media", ""),
+        location("/media/", "//", ""),
+        location("/media/", "/etc", ""),
+        location("/media/", "/srv/polls", ""),
+        location("/media/", "/srv/./polls/proxy/", ""),
+        location("/media/", "/var/lib/provision/polls", ""),
+        location("/media/", "/srv/media", "one day"),
+        location("/media/", "/srv/media", "1 d"),
+        table(
+            "[proxy]\nlocations = [{ url = \"/a/\", directory = \"/srv/a\" }, \
+             { url = \"/a/\", directory = \"/srv/b\" }]",
+        ),
+        app("static_root = \"/app/static\"")
+            + "[proxy]\nlocations = [{ url = \"/static/\", directory = \"/srv/a\" }]\n",
+        table("[proxy.snippets]\nsever = \"x.conf\""),
+        table("[proxy.snippets]\nserver = \"none.conf\""),
+        table("[proxy.snippets]\nserver = \"nul.conf\""),
         table("[dns]\nresolver = \"198.51.100.254\""),
         table("[verify]\nfrom = [\"ops@\"]"),
         table("[verify]\nfrom = [\"app1\"]"),
@@ -148,7 +226,7 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
         10:12 [app.source] has no key `imgae` → did you mean `image`?
         13:2 there is no key `dokcer` at the top of site.toml → did you mean `docker`?
         1:1 site.toml lacks the key `name` → add `name = "polls"` at the top
-        11:1 [tls] lacks the key `email` → add `email = "ops@example.com"`
+        11:1 `email` is missing from [tls], which has mode "letsencrypt" → write email = "ops@example.com"
         1:1 site.toml has no table [tls] → add
         [tls]
         email = "ops@example.com"
@@ -246,6 +324,67 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
         13:13 "http://127.0.0.1/dir" is not the URL of an ACME directory → write a URL such as "https://acme-v02.api.letsencrypt.org/directory"
         14:11 `staging` names another directory than `directory` → keep one of them
         13:6 no.pem holds no certificate → write the path of a PEM file, which has -----BEGIN CERTIFICATE----- in it
+        13:11 `staging` must be true or false, not a string → write true or false
+        13:8 "letsencypt" is not a source of certificates → did you mean `letsencrypt`?
+        13:8 "manual" is not a source of certificates → write `letsencrypt`, `provided`, `self-signed` or `off`
+        11:1 `email` is missing from [tls], which has mode "letsencrypt" → write email = "ops@example.com"
+        12:9 `email` means nothing with mode "self-signed" → leave it out; it belongs to mode letsencrypt
+        13:11 "short" is not a profile of Let's Encrypt's → write `classic`, `tlsserver` or `shortlived`
+        13:11 "tls-server" is not a profile of Let's Encrypt's → did you mean `tlsserver`?
+        13:12 "ed25519" is not a kind of key → write `ecdsa` or `rsa`
+        14:16 `rsa_key_size` is for RSA, and `key_type` is "ecdsa" → leave one of them out
+        13:16 `rsa_key_size` can't be 1024 → write a number from 2048 to 8192
+        13:9 `check` must be true or false, not a string → write true or false
+        13:15 `certificate` means nothing with mode "letsencrypt" → leave it out; it belongs to mode provided
+        11:1 `certificate` is missing from [tls], which has mode "provided" → write certificate = "fullchain.pem" and key = "privkey.pem"
+        11:1 `key` is missing from [tls], which has mode "provided" → write certificate = "fullchain.pem" and key = "privkey.pem"
+        13:15 can't read the certificate none.pem: No such file or directory (os error 2) → write the path of a file that you can read, relative to this file or beginning with `/` or `~/`
+        13:15 the certificate no.pem can't be used: it holds no certificate → write the path of a PEM file, which has -----BEGIN CERTIFICATE----- in it
+        15:9 `check` means nothing with mode "provided" → leave it out; it belongs to mode letsencrypt
+        13:12 `key_type` means nothing with mode "off" → leave it out; it belongs to mode letsencrypt or self-signed
+        14:9 there is no HTTP/3 without TLS → leave `http3` out, or `mode = "off"` of [tls]
+        14:19 `hsts_subdomains` means nothing, since there is no HSTS without TLS → leave it out
+        13:14 `on_failure` must be a table such as { command = ["/usr/local/bin/alert"] } or { webhook_env = "ALERT_URL" }, not a string → write a table such as { command = ["/usr/local/bin/alert"] } or { webhook_env = "ALERT_URL" }
+        13:14 `on_failure` is one command or one webhook → write { command = ["/usr/local/bin/alert"] } or { webhook_env = "ALERT_URL" }
+        13:16 [tls.on_failure] has no key `comand` → did you mean `command`?
+        13:14 `on_failure` is one command or one webhook → write { command = ["/usr/local/bin/alert"] } or { webhook_env = "ALERT_URL" }
+        13:27 "alert" is not the path of a program → write the whole path of a program on the proxy, then its arguments
+        13:41 an argument can hold neither NUL nor a line's end → write it in one line
+        13:14 `on_failure` is one command or one webhook → write { command = ["/usr/local/bin/alert"] } or { webhook_env = "ALERT_URL" }
+        13:30 the environment has no variable NO_SUCH_THING → set it before you call provision: export NO_SUCH_THING=…
+        13:30 `webhook_env` can't name an environment variable → write letters, digits and _, not a digit first; the URL itself is a secret
+        13:30 the environment's SECRET_KEY is not a URL → set it to a URL that begins with https://
+        14:8 `hsts` can't be -1 → write a whole number, 0 or more
+        15:19 `hsts_subdomains` means nothing, since `hsts = 0` leaves the header out → leave it out
+        14:16 browsers preload only sites whose HSTS is for all names below them → write `hsts_subdomains = true` beside it
+        16:16 browsers preload only sites whose `hsts` is at least 31536000 seconds → write `hsts = 31536000` or more
+        14:7 "moderm" is not one of Mozilla's configurations → did you mean `modern`?
+        14:9 `http2` must be true or false, not a string → write true or false
+        14:11 "random" is not a way to share requests out → write `round-robin`, `least-conn` or `ip-hash`
+        14:16 `read_timeout` can't be 0 → write a number from 1 to 86400
+        14:14 "combined" is not a format of the access log → write `text`, `json` or `off`
+        14:14 [[proxy.locations]] lacks the key `directory` → add `directory = "/srv/media"`
+        14:14 [[proxy.locations]] lacks the key `url` → add `url = "/media/"`
+        16:1 [[proxy.locations]] has no key `expries` → did you mean `expires`?
+        14:22 "/media" doesn't end with `/`: it would be the beginning of other names → end it with `/`, such as "/media/"
+        14:22 "media/" is not the path of a URL → write a path such as "/polls/"
+        14:22 "/" is the app's → write a path below it, such as "/media/"
+        14:22 "/a%2Fb/" is never asked for: nginx decodes and shortens paths first → write it without `%`, `//` and `/./`
+        14:22 "/a//b/" is never asked for: nginx decodes and shortens paths first → write it without `%`, `//` and `/./`
+        14:22 /.well-known/acme-challenge/ belongs to the certificate's authority → write another path
+        14:45 "media" is not an absolute path → write a path such as "/app/static", without spaces
+        14:45 // would let everyone read /etc, where secrets lie → write a directory of its own, such as "/srv/polls/media"
+        14:45 /etc would let everyone read /etc, where secrets lie → write a directory of its own, such as "/srv/polls/media"
+        14:45 /srv/polls would let everyone read /srv/polls/app, where secrets lie → write a directory of its own, such as "/srv/polls/media"
+        14:45 /srv/./polls/proxy/ would let everyone read /srv/polls/proxy/tls, where secrets lie → write a directory of its own, such as "/srv/polls/media"
+        14:45 /var/lib/provision/polls would let everyone read /var/lib/provision, where secrets lie → write a directory of its own, such as "/srv/polls/media"
+        14:69 "one day" is not a time → write digits and a unit, such as "30d"
+        14:69 "1 d" is not a time → write digits and a unit, such as "30d"
+        14:61 /a/ is served twice → keep one of them
+        15:22 /static/ is the app's `static_url` already → write another path, or leave `static_root` out
+        14:1 [proxy.snippets] has no key `sever` → did you mean `server`?
+        14:10 can't read the snippet none.conf: No such file or directory (os error 2) → write the path of a file that you can read, relative to this file or beginning with `/` or `~/`
+        14:10 nul.conf is not text in UTF-8 → write the path of a text file
         14:12 "198.51.100.254" is not an address with a port → write a resolver such as "198.51.100.254:53" or "[2001:db8::53]:53"
         14:9 "ops@" is not a server to look from → write [USER@]HOST[:PORT] as `ssh -J` takes it
         14:8 "app1" is app1 of this site, which is looked from anyway → leave it out, or write a server that isn't part of the site

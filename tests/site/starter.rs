@@ -23,6 +23,9 @@ fn every_option_the_starter_tells_of_can_be_switched_on() {
         "test-ca.pem",
         "-----BEGIN CERTIFICATE-----\nTUlJQg==\n-----END CERTIFICATE-----\n",
     );
+    for name in ["http", "server", "location"] {
+        home.write(&format!("nginx/{name}.conf"), "# nothing\n");
+    }
     let is_option = |line: &str| {
         line.strip_prefix("# ")
             .and_then(|rest| rest.split_once(" = "))
@@ -44,6 +47,7 @@ fn every_option_the_starter_tells_of_can_be_switched_on() {
             .collect();
         let environment = |name: &str| match name {
             "HOME" => Some(home.path().into()),
+            "ALERT_URL" => Some(OsString::from("https://alert.example/")),
             _ => Some(OsString::from("a value")),
         };
         let file = home.path().join("site.toml");

@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use provision::site::{Acme, DockerSource, Jump, KeyType, Mode, Role, Site, Source, Sudo, Target};
+use provision::site::{
+    AccessLog, Acme, Balance, Compatibility, DockerSource, Hsts, Jump, KeyType, Mode, OnFailure,
+    Profile, Role, SelfSigned, Site, Source, Sudo, Target,
+};
 
 use crate::home::{Home, SMALL, with};
 
@@ -61,6 +64,18 @@ fn a_small_site_gets_every_default() {
         (acme.key, acme.staging, acme.check),
         (KeyType::Ecdsa, false, true)
     );
+    assert!(acme.profile.is_none() && site.tls.on_failure.is_none());
+    let proxy = &site.proxy;
+    assert_eq!(
+        (proxy.tls, proxy.http2, proxy.http3),
+        (Compatibility::Intermediate, true, false)
+    );
+    assert_eq!(
+        (proxy.balance, proxy.read_timeout, proxy.access_log),
+        (Balance::RoundRobin, 60, AccessLog::Text)
+    );
+    assert_eq!(proxy.hsts.header().unwrap(), "max-age=31536000");
+    assert!(proxy.locations.is_empty() && proxy.snippets.server.is_empty());
     assert!(site.dns.check && site.dns.resolver.is_none());
     assert!(site.warnings.is_empty());
     assert_eq!(site.file, home.path().join("site.toml"));
@@ -74,6 +89,9 @@ fn every_option_arrives() {
         "ca.pem",
         "-----BEGIN CERTIFICATE-----\nTUlJQg==\n-----END CERTIFICATE-----\n",
     );
+    home.write("http.conf", "gzip on;\n");
+    home.write("server.conf", "# server\n");
+    home.write("location.conf", "# location\n");
     let text = r#"
 name = "polls"
 playbook = "own/playbook.toml"
@@ -118,8 +136,24 @@ guard_seconds = 10
 image = "registry.example:5000/nginx@sha256:00ff"
 max_body = "512k"
 hsts = 0
+tls = "modern"
+http2 = false
+http3 = true
+balance = "least-conn"
+read_timeout = 300
+access_log = "json"
+locations = [
+  { url = "/media/", directory = "/srv/./polls//media/", expires = "30d" },
+  { url = "/assets/big/", directory = "/mnt/big" },
+]
+snippets = { http = "http.conf", server = "server.conf", location = "location.conf" }
 [tls]
 email = "ops@example.com"
+profile = "tlsserver"
+key_type = "rsa"
+rsa_key_size = 3072
+check = false
+on_failure = { command = ["/usr/local/bin/alert", "it's \"$x\""] }
 directory = "https://127.0.0.1:14000/dir"
 ca = "ca.pem"
 image = "certbot/certbot:latest"
@@ -173,6 +207,41 @@ from = ["ops@203.0.113.9:2222", "probe"]
         ("512k", 0)
     );
     assert!(site.tls.ca.as_ref().unwrap().text.starts_with("-----BEGIN"));
+    let acme = acme(&site);
+    assert_eq!(
+        (acme.profile, acme.key, acme.check),
+        (Some(Profile::TlsServer), KeyType::Rsa(3072), false)
+    );
+    let Some(OnFailure::Command(words)) = &site.tls.on_failure else {
+        panic!("{:?}", site.tls.on_failure);
+    };
+    assert_eq!(words, &["/usr/local/bin/alert", "it's \"$x\""]);
+    let proxy = &site.proxy;
+    assert_eq!(
+        (proxy.tls, proxy.http2, proxy.http3),
+        (Compatibility::Modern, false, true)
+    );
+    assert_eq!(
+        (proxy.balance, proxy.read_timeout, proxy.access_log),
+        (Balance::LeastConn, 300, AccessLog::Json)
+    );
+    let locations: Vec<(&str, &str, Option<&str>)> = proxy
+        .locations
+        .iter()
+        .map(|l| (l.url.as_str(), l.directory.as_str(), l.expires.as_deref()))
+        .collect();
+    assert_eq!(
+        locations,
+        [
+            ("/media/", "/srv/polls/media", Some("30d")),
+            ("/assets/big/", "/mnt/big", None)
+        ]
+    );
+    let snippets = &proxy.snippets;
+    assert_eq!(
+        (&*snippets.http, &*snippets.server, &*snippets.location),
+        ("gzip on;\n", "# server\n", "# location\n")
+    );
     assert_eq!(site.dns.resolver.unwrap().port(), 8053);
     assert!(!site.dns.check);
     let from = [
@@ -267,4 +336,95 @@ fn an_env_file_that_would_be_sent_along_with_the_sources_is_warned_about() {
         ]
     );
     assert!(warnings("polls.env").is_empty());
+}
+
+/// The small site with other lines in [tls].
+fn tls(lines: &str) -> String {
+    with("email = \"ops@example.com\"", lines)
+}
+
+#[test]
+fn a_self_signed_certificate_has_a_long_rsa_key_unless_another_is_asked_for() {
+    let home = Home::new();
+    for (lines, key) in [
+        ("", KeyType::Rsa(4096)),
+        ("rsa_key_size = 2048", KeyType::Rsa(2048)),
+        ("key_type = \"rsa\"", KeyType::Rsa(4096)),
+        ("key_type = \"ecdsa\"", KeyType::Ecdsa),
+    ] {
+        let text = tls(&format!("mode = \"self-signed\"\n{lines}"));
+        let Mode::SelfSigned(own) = home.parse(&text).unwrap().tls.mode else {
+            panic!("not self-signed: {lines}");
+        };
+        assert_eq!(own, SelfSigned { key, days: 365 }, "{lines}");
+    }
+}
+
+#[test]
+fn without_tls_there_is_a_warning_and_no_hsts() {
+    let home = Home::new();
+    let site = home.parse(&tls("mode = \"off\"")).unwrap();
+    assert!(matches!(site.tls.mode, Mode::Off));
+    assert_eq!(site.proxy.hsts.header(), None);
+    let [warning] = site.warnings.as_slice() else {
+        panic!("{:?}", site.warnings);
+    };
+    assert!(warning.contains("HTTP alone"), "{warning}");
+}
+
+#[test]
+fn hsts_says_what_was_asked_for() {
+    let home = Home::new();
+    let hsts = |lines: &str| {
+        let text = format!("{SMALL}[proxy]\n{lines}\n");
+        home.parse(&text).unwrap().proxy.hsts
+    };
+    assert_eq!(hsts("hsts = 0").header(), None);
+    assert_eq!(
+        hsts("hsts = 300\nhsts_subdomains = true").header().unwrap(),
+        "max-age=300; includeSubDomains"
+    );
+    let all = hsts("hsts = 63072000\nhsts_subdomains = true\nhsts_preload = true");
+    let expected = Hsts {
+        seconds: 63_072_000,
+        subdomains: true,
+        preload: true,
+    };
+    assert_eq!(all, expected);
+    assert_eq!(
+        all.header().unwrap(),
+        "max-age=63072000; includeSubDomains; preload"
+    );
+}
+
+#[test]
+fn old_clients_are_a_choice_with_a_warning() {
+    let home = Home::new();
+    let site = home.parse(&format!("{SMALL}[proxy]\ntls = \"old\"\n"));
+    let warnings = site.unwrap().warnings;
+    assert!(
+        warnings.len() == 1 && warnings[0].contains("TLS 1.0"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn a_webhook_comes_from_the_environment_and_is_not_shown() {
+    let home = Home::new();
+    let text = format!("{SMALL}on_failure = {{ webhook_env = \"WEBHOOK\" }}\n");
+    let site = home.parse(&text).unwrap();
+    let Some(OnFailure::Webhook(url)) = &site.tls.on_failure else {
+        panic!("{:?}", site.tls.on_failure);
+    };
+    assert_eq!(url.reveal(), "https://alert.example/hunter2");
+    assert!(site.secrets().any(|secret| secret == url));
+    assert!(!format!("{site:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_location_may_lie_where_static_files_would_if_nginx_served_them() {
+    let home = Home::new();
+    let own = "[proxy]\nlocations = [{ url = \"/static/\", directory = \"/srv/a\" }]\n";
+    let site = home.parse(&format!("{SMALL}{own}")).unwrap();
+    assert_eq!(site.proxy.locations[0].url.as_str(), "/static/");
 }

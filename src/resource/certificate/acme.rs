@@ -10,7 +10,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::issued::{Key, issued};
+use super::leaf::{Key, Leaf};
 use super::refusal::{Noted, advice};
 use super::renewal::{Renewal, renewal};
 use crate::event::State;
@@ -144,7 +144,7 @@ impl Certificate {
         };
         // certbot would rather keep what it has.
         cmd = cmd.args(["--force-renewal", "--renew-with-new-domains"]);
-        if there.key != self.key.shown() {
+        if there.key != self.key.to_string() {
             // A key that somebody told certbot to keep.
             cmd = cmd.arg("--no-reuse-key");
         }
@@ -226,7 +226,7 @@ impl Certificate {
             let server = server.unwrap_or("nobody that is known");
             what.push(format!("from {server} → {}", self.directory));
         }
-        let key = self.key.shown();
+        let key = self.key.to_string();
         if there.key != key {
             what.push(format!("key {} → {key}", there.key));
         }
@@ -257,7 +257,7 @@ impl Certificate {
             return Ok(None);
         };
         let pem = file.content.as_deref().unwrap_or_default();
-        let issued = issued(pem).ok_or_else(|| Unreadable {
+        let issued = Leaf::read(pem).ok_or_else(|| Unreadable {
             fact: format!("file {path}"),
             why: "holds no certificate".to_owned(),
         })?;

@@ -2,17 +2,23 @@
 //!
 //! | file | is about |
 //! |---|---|
-//! | [`acme`] | one from an ACME authority: what is wanted, and certbot's arguments |
-//! | [`issued`] | what a certificate says of itself |
+//! | [`acme`](Certificate) | one from an ACME authority: what is wanted, and certbot's arguments |
 //! | [`renewal`] | what certbot keeps of how it was issued |
 //! | [`refusal`] | why an authority gave none, and until when |
 //! | [`when`] | moments as authorities write them |
+//! | [`provided`](Provided) | one of the operator's |
+//! | [`self_signed`](SelfSigned) | one that is made on the server |
+//! | [`leaf`](Leaf) | what a certificate says of itself |
 
 mod acme;
-mod issued;
+mod leaf;
+mod provided;
 mod refusal;
 mod renewal;
+mod self_signed;
 mod when;
 
 pub use acme::{Certificate, Sight, certbot, lineage};
-pub use issued::{Issued, Key, issued};
+pub use leaf::{Key, Leaf};
+pub use provided::Provided;
+pub use self_signed::{SCRIPT as SELF_SIGNED, SelfSigned, copy_of};

@@ -1,7 +1,7 @@
 //! When a certificate is missing, and when it is another than the wanted one.
 
 use super::{Action, Resource as _, Seen, ops, state};
-use crate::resource::certificate::{Certificate, Key, Sight, issued, lineage};
+use crate::resource::certificate::{Certificate, Key, Leaf, Sight, lineage};
 use crate::resource::fact::Docker;
 
 const DIRECTORY: &str = "https://acme.example/directory";
@@ -407,7 +407,7 @@ fn a_refusal_that_holds_keeps_the_authority_from_being_asked_again() {
 
 #[test]
 fn a_certificate_says_its_names_end_and_key() {
-    let rsa = issued(RSA.as_bytes()).unwrap();
+    let rsa = Leaf::read(RSA.as_bytes()).unwrap();
     assert_eq!(rsa.names, ["a.example"]);
     assert_eq!(rsa.key, "RSA 2048");
     for (algorithm, key) in [
@@ -418,11 +418,12 @@ fn a_certificate_says_its_names_end_and_key() {
         let pair = rcgen::KeyPair::generate_for(algorithm).unwrap();
         let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
         params.not_after = rcgen::date_time_ymd(2030, 1, 1);
-        let issued = issued(params.self_signed(&pair).unwrap().pem().as_bytes()).unwrap();
+        let pem = params.self_signed(&pair).unwrap().pem();
+        let issued = Leaf::read(pem.as_bytes()).unwrap();
         assert_eq!(issued.key, key);
         assert_eq!((issued.names.len(), issued.ends), (0, NOW));
     }
-    assert_eq!(issued(b"-----BEGIN CERTIFICATE-----\n"), None);
+    assert_eq!(Leaf::read(b"-----BEGIN CERTIFICATE-----\n"), None);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Seen, diff, ops, state};
-use crate::resource::file::{Directory, File};
+use crate::resource::file::{Absent, Directory, File};
 use crate::resource::merged_json::MergedJson;
 use crate::resource::nginx::Nginx;
 use crate::resource::pending::Pending;
@@ -189,6 +189,7 @@ fn nginx_gets_the_whole_configuration_once_there_is_a_certificate() {
     let nginx = Nginx {
         path: "/srv/site.conf".to_owned(),
         image: "nginx:1.28".to_owned(),
+        tls: "/srv/polls/proxy/tls".to_owned(),
         plain: "http\n".to_owned(),
         certificates: vec![("/live/fullchain.pem".to_owned(), "http\nhttps\n".to_owned())],
         pending: "/var/lib/nginx".to_owned(),
@@ -267,4 +268,22 @@ fn a_reload_is_due_while_its_marker_is_there() {
         format!("reload nginx: reload-it\nnote that it is done: sh … {marker}"),
         "the marker goes after the reload, not before"
     );
+}
+
+#[test]
+fn files_that_must_go_are_removed_where_they_are_and_a_directory_is_never() {
+    let paths = ["/a/x.pem", "/a/x.crt"].map(str::to_owned);
+    let absent = Absent::new("what was left", paths);
+    let seen = Seen::default().absent("/a/x.pem").absent("/a/x.crt");
+    assert_eq!(state(&absent, &seen), "in sync");
+    let seen = seen.digest("/a/x.pem", "", 0o600);
+    assert_eq!(state(&absent, &seen), "differs: still there: /a/x.pem");
+    assert_eq!(ops(&absent, &seen), "remove /a/x.pem: rm -f -- /a/x.pem");
+    let seen = seen.other("/a/x.crt", "directory", 0o755, "root:root");
+    assert_eq!(
+        state(&absent, &seen),
+        "refused: /a/x.crt is a directory, not a file (move /a/x.crt away)"
+    );
+    let unread = Seen::default().absent("/a/x.pem");
+    assert!(state(&absent, &unread).starts_with("unreadable"));
 }

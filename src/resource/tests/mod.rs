@@ -12,6 +12,7 @@ mod firewall;
 #[cfg(target_os = "linux")]
 mod gather;
 mod login;
+mod pair;
 #[cfg(target_os = "linux")]
 mod scripts;
 mod system;

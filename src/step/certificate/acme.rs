@@ -1,9 +1,9 @@
 //! From an ACME authority: looked at from outside, rehearsed, then issued by webroot.
 
-use crate::resource::certificate::{Certificate, Key, Sight};
+use crate::resource::certificate::{Certificate, Sight};
 use crate::resource::file::File;
 use crate::resource::image::Image;
-use crate::site::{Acme, Host, KeyType, Profile, Role};
+use crate::site::{Acme, Host, Profile, Role};
 use crate::step::{Cx, Resources, proxy};
 
 /// Where the extra authorities lie on the host, if there are any.
@@ -32,10 +32,7 @@ pub(super) fn resources(cx: &Cx<'_>, acme: &Acme) -> Resources {
         domains: cx.site.domains.iter().map(ToString::to_string).collect(),
         email: acme.email.to_string(),
         directory: acme.directory.clone(),
-        key: match acme.key {
-            KeyType::Ecdsa => Key::Ecdsa,
-            KeyType::Rsa(bits) => Key::Rsa(bits),
-        },
+        key: super::key(acme.key),
         profile: acme.profile.map(Profile::as_str).map(str::to_owned),
         image: acme.image.to_string(),
         webroot: format!("{}/acme", proxy::directory(cx)),

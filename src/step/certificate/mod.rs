@@ -1,7 +1,9 @@
 //! `certificate`: from an authority, from the operator or made on the proxy; then nginx in full.
 //!
 //! One of [`acme`], [`provided`] and [`self_signed`] brings the certificate. Until it is there,
-//! nginx goes on with the one that was there before ([`candidates`]).
+//! nginx goes on with the one that was there before ([`until_then`]). What that one has left is
+//! removed once nginx has read the new one; certbot's directory stays, so that going back to its
+//! authority asks it for nothing.
 
 mod acme;
 mod provided;
@@ -10,15 +12,16 @@ mod self_signed;
 pub(super) use acme::ca_path;
 
 use super::{Cx, Error, Resources, Step, proxy};
-use crate::resource::certificate::lineage;
-use crate::site::Mode;
+use crate::resource::certificate::{Key, copy_of, lineage};
+use crate::resource::file::Absent;
+use crate::site::{KeyType, Mode};
 
 pub(super) const STEP: Step = Step {
     name: "certificate",
     summary: "The certificate: a dry run first, then for production, without questions",
     reads: "the certificate's names and end, its renewal configuration (which authority)",
-    changes: "/etc/letsencrypt through certbot in a container; nginx's configuration, from HTTP \
-              alone to HTTPS",
+    changes: "/etc/letsencrypt through certbot in a container, or /srv/SITE/proxy/tls; nginx's \
+              configuration, from HTTP alone to HTTPS",
     guarded: false,
     resources,
 };
@@ -53,24 +56,49 @@ fn joined(cx: &Cx<'_>, name: &str) -> Material {
     }
 }
 
-/// What nginx may serve, what site.toml asks for first; none where it asks for no TLS.
+/// What nginx may serve once site.toml's certificate was brought, that one first; none where there
+/// is to be no TLS.
 pub(super) fn candidates(cx: &Cx<'_>) -> Vec<Material> {
+    let (provided, own) = (joined(cx, "provided"), joined(cx, "self-signed"));
+    match &cx.site.tls.mode {
+        Mode::Acme(_) => vec![acme(cx), provided, own],
+        Mode::Provided(_) => vec![provided, own, acme(cx)],
+        Mode::SelfSigned(_) => vec![own, provided, acme(cx)],
+        Mode::Off => Vec::new(),
+    }
+}
+
+/// What nginx may serve until then: what an earlier mode brought goes on until the step removes
+/// it. An authority's certificate comes last: it stays where it is when the mode changes, so it
+/// may be long out of use, and out of date.
+pub(super) fn until_then(cx: &Cx<'_>) -> Vec<Material> {
+    let mut all = candidates(cx);
+    let certbots = acme(cx);
+    let place = |material: &Material| match &cx.site.tls.mode {
+        _ if *material == certbots => 2,
+        Mode::Provided(_) => u8::from(*material == joined(cx, "provided")),
+        Mode::SelfSigned(_) => u8::from(*material == joined(cx, "self-signed")),
+        Mode::Acme(_) | Mode::Off => 0,
+    };
+    all.sort_by_key(place);
+    all
+}
+
+fn acme(cx: &Cx<'_>) -> Material {
     let live = lineage(cx.site.canonical().as_str());
-    let acme = Material {
+    Material {
         host: format!("{live}/fullchain.pem"),
         chain: format!("{live}/fullchain.pem"),
         key: format!("{live}/privkey.pem"),
-    };
-    let all = [acme, joined(cx, "provided"), joined(cx, "self-signed")];
-    let first = match &cx.site.tls.mode {
-        Mode::Acme(_) => 0,
-        Mode::Provided(_) => 1,
-        Mode::SelfSigned(_) => 2,
-        Mode::Off => return Vec::new(),
-    };
-    let mut order: Vec<usize> = (0..all.len()).collect();
-    order.sort_by_key(|at| *at != first);
-    order.into_iter().map(|at| all[at].clone()).collect()
+    }
+}
+
+/// The key that site.toml asks for.
+fn key(kind: KeyType) -> Key {
+    match kind {
+        KeyType::Ecdsa => Key::Ecdsa,
+        KeyType::Rsa(bits) => Key::Rsa(bits),
+    }
 }
 
 /// What site.toml asks for.
@@ -86,8 +114,25 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         Mode::SelfSigned(own) => self_signed::resources(cx, own),
         Mode::Off => Vec::new(),
     };
-    let (nginx, reload) = proxy::nginx(cx)?;
+    let (nginx, reload) = proxy::nginx(cx, &candidates(cx))?;
     all.push(Box::new(nginx));
     all.push(Box::new(reload));
+    all.push(Box::new(left(cx)));
     Ok(all)
+}
+
+/// What another mode has left in [`directory`]. Only for the end of the step: until nginx has
+/// read its new configuration, it may have to start with these files.
+fn left(cx: &Cx<'_>) -> Absent {
+    let unused = match &cx.site.tls.mode {
+        Mode::Provided(_) => vec!["self-signed"],
+        Mode::SelfSigned(_) => vec!["provided"],
+        Mode::Acme(_) | Mode::Off => vec!["provided", "self-signed"],
+    };
+    let files = unused.into_iter().flat_map(|name| {
+        let file = joined(cx, name).host;
+        let copy = copy_of(&file);
+        [file, copy]
+    });
+    Absent::new("what an earlier certificate left", files)
 }

@@ -1,9 +1,27 @@
 //! A certificate that signs itself, made on the proxy.
 
+use super::{joined, key};
+use crate::resource::certificate;
 use crate::resource::file::Directory;
+use crate::resource::packages::Packages;
 use crate::site::SelfSigned;
 use crate::step::{Cx, Resources};
 
-pub(super) fn resources(cx: &Cx<'_>, _own: &SelfSigned) -> Resources {
-    vec![Box::new(Directory::new(super::directory(cx), 0o700))]
+/// The certificate as it has to be; its script renews it too.
+pub(in crate::step) fn wanted(cx: &Cx<'_>, own: &SelfSigned) -> certificate::SelfSigned {
+    certificate::SelfSigned {
+        path: joined(cx, "self-signed").host,
+        names: cx.site.domains.iter().map(ToString::to_string).collect(),
+        key: key(own.key),
+        days: own.days,
+        now: cx.now,
+    }
+}
+
+pub(super) fn resources(cx: &Cx<'_>, own: &SelfSigned) -> Resources {
+    vec![
+        Box::new(Packages::new(["openssl"])),
+        Box::new(Directory::new(super::directory(cx), 0o700)),
+        Box::new(wanted(cx, own)),
+    ]
 }
