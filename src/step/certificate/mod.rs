@@ -9,7 +9,8 @@ mod self_signed;
 
 pub(super) use acme::ca_path;
 
-use super::{Cx, Error, Resources, Step, proxy};
+use super::{Cx, Error, Resources, Step, proxy, reload};
+use crate::resource::Resource;
 use crate::resource::certificate::lineage;
 use crate::site::Mode;
 
@@ -74,7 +75,6 @@ pub(super) fn candidates(cx: &Cx<'_>) -> Vec<Material> {
 }
 
 /// What site.toml asks for.
-#[expect(dead_code)] // until the renewal asks
 pub(super) fn wanted(cx: &Cx<'_>) -> Option<Material> {
     candidates(cx).into_iter().next()
 }
@@ -86,8 +86,9 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         Mode::SelfSigned(own) => self_signed::resources(cx, own),
         Mode::Off => Vec::new(),
     };
-    let (nginx, reload) = proxy::nginx(cx)?;
+    let (nginx, pending) = proxy::nginx(cx)?;
     all.push(Box::new(nginx));
-    all.push(Box::new(reload));
+    all.push(Box::new(pending));
+    all.extend(reload::served(cx).map(|served| Box::new(served) as Box<dyn Resource>));
     Ok(all)
 }
