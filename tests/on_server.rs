@@ -8,6 +8,9 @@
 )]
 #![cfg(target_os = "linux")]
 
+#[path = "on_server/renewal.rs"]
+mod renewal;
+
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

@@ -18,6 +18,8 @@
 //! | [`compose`] | a Compose project's containers |
 //! | [`task`] | a command that is run once for what it depends on |
 //! | [`nginx`] | nginx's site configuration, for the certificate that is there |
+//! | [`served`] | nginx with the certificate that is on file |
+//! | [`retired`] | units and files of ours that are no longer wanted |
 //! | [`certificate`] | a certificate: an authority's, the operator's or one that signs itself |
 //! | [`requirement`] | something a host must be, that we don't change |
 
@@ -35,6 +37,8 @@ pub mod packages;
 pub mod pending;
 pub mod repository;
 pub mod requirement;
+pub mod retired;
+pub mod served;
 pub mod sshd;
 pub mod task;
 pub mod ufw;

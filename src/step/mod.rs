@@ -15,6 +15,7 @@ mod matrix;
 pub mod own;
 mod preflight;
 mod proxy;
+mod reload;
 mod renewal;
 mod verify;
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use askama::Template;
 
 use super::certificate::Material;
-use super::{Cx, Error, Resources, Step, certificate, image};
+use super::{Cx, Error, Resources, Step, certificate, image, reload};
 use crate::resource::compose::{Project, compose_v2};
 use crate::resource::file::{Directory, File};
 use crate::resource::image::Image;
@@ -13,7 +13,6 @@ use crate::resource::nginx::Nginx;
 use crate::resource::pending::Pending;
 use crate::resource::task::Task;
 use crate::resource::{Op, Resource, sha256};
-use crate::shell::{Cmd, Script};
 use crate::site::Role;
 
 pub(super) const STEP: Step = Step {
@@ -26,8 +25,6 @@ pub(super) const STEP: Step = Step {
     guarded: false,
     resources,
 };
-
-const RELOAD: Script = Script(include_str!("nginx-reload.sh"));
 
 #[derive(Template)]
 #[template(path = "proxy/nginx.conf")]
@@ -114,8 +111,8 @@ pub(super) fn nginx(cx: &Cx<'_>, candidates: &[Material]) -> Result<(Nginx, Pend
         plain,
         pending: pending.clone(),
     };
-    let reload = Cmd::script(RELOAD, [container(cx)]);
-    Ok((nginx, Pending::new("reload nginx", pending, reload)))
+    let reload = Pending::new("reload nginx", pending, reload::reload(cx));
+    Ok((nginx, reload))
 }
 
 fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {

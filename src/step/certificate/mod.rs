@@ -7,11 +7,12 @@
 
 mod acme;
 mod provided;
-mod self_signed;
+pub(super) mod self_signed;
 
 pub(super) use acme::ca_path;
 
-use super::{Cx, Error, Resources, Step, proxy};
+use super::{Cx, Error, Resources, Step, proxy, reload};
+use crate::resource::Resource;
 use crate::resource::certificate::{Key, copy_of, lineage};
 use crate::resource::file::Absent;
 use crate::site::{KeyType, Mode};
@@ -102,7 +103,6 @@ fn key(kind: KeyType) -> Key {
 }
 
 /// What site.toml asks for.
-#[expect(dead_code)] // until the renewal asks
 pub(super) fn wanted(cx: &Cx<'_>) -> Option<Material> {
     candidates(cx).into_iter().next()
 }
@@ -114,9 +114,10 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         Mode::SelfSigned(own) => self_signed::resources(cx, own),
         Mode::Off => Vec::new(),
     };
-    let (nginx, reload) = proxy::nginx(cx, &candidates(cx))?;
+    let (nginx, pending) = proxy::nginx(cx, &candidates(cx))?;
     all.push(Box::new(nginx));
-    all.push(Box::new(reload));
+    all.push(Box::new(pending));
+    all.extend(reload::served(cx).map(|served| Box::new(served) as Box<dyn Resource>));
     all.push(Box::new(left(cx)));
     Ok(all)
 }
