@@ -18,6 +18,7 @@
 //! | [`compose`] | a Compose project's containers |
 //! | [`task`] | a command that is run once for what it depends on |
 //! | [`nginx`] | nginx's site configuration, for the certificate that is there |
+//! | [`nginx_build`] | what the nginx of an image can do |
 //! | [`certificate`] | a certificate from an ACME authority |
 //! | [`requirement`] | something a host must be, that we don't change |
 
@@ -30,6 +31,7 @@ pub mod image;
 pub mod leftover;
 pub mod merged_json;
 pub mod nginx;
+pub mod nginx_build;
 pub mod op;
 pub mod packages;
 pub mod pending;

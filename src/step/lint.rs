@@ -1,8 +1,9 @@
 //! Whether a host's firewall can hold at all; a part of every step that relies on it.
 
-use super::Cx;
+use super::{Cx, proxy};
 use crate::lint::{Lint, Wanted};
 use crate::resource::Resource;
+use crate::resource::ufw::Protocol;
 use crate::site::{Host, Role, Site, Target};
 
 /// What every run looks at on a host.
@@ -22,7 +23,12 @@ fn wanted(site: &Site, host: &Host) -> Wanted {
         wanted = wanted.published(site.app.port, site.app.publish);
     }
     if host.roles.contains(&Role::Proxy) {
-        wanted = wanted.published(80, 80).published(443, 443);
+        for (protocol, port) in proxy::ports(site) {
+            wanted = match protocol {
+                Protocol::Tcp => wanted.published(port, port),
+                Protocol::Udp => wanted.published_udp(port, port),
+            };
+        }
     }
     for allow in &site.firewall.allow {
         let here = allow.on.is_none_or(|role| host.roles.contains(&role));

@@ -87,6 +87,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         Mode::Off => Vec::new(),
     };
     let (nginx, reload) = proxy::nginx(cx)?;
+    all.push(Box::new(proxy::build(cx)));
     all.push(Box::new(nginx));
     all.push(Box::new(reload));
     Ok(all)
