@@ -1,9 +1,8 @@
 //! Whether a host's firewall can hold at all; a part of every step that relies on it.
 
-use super::{Cx, proxy};
+use super::Cx;
 use crate::lint::{Lint, Wanted};
 use crate::resource::Resource;
-use crate::resource::ufw::Protocol;
 use crate::site::{Host, Role, Site, Target};
 
 /// What every run looks at on a host.
@@ -23,12 +22,11 @@ fn wanted(site: &Site, host: &Host) -> Wanted {
         wanted = wanted.published(site.app.port, site.app.publish);
     }
     if host.roles.contains(&Role::Proxy) {
-        for (protocol, port) in proxy::ports(site) {
-            wanted = match protocol {
-                Protocol::Tcp => wanted.published(port, port),
-                Protocol::Udp => wanted.published_udp(port, port),
-            };
-        }
+        // Whatever it serves by: what it published until now is taken back by the run itself.
+        wanted = wanted
+            .published(80, 80)
+            .published(443, 443)
+            .published_udp(443, 443);
     }
     for allow in &site.firewall.allow {
         let here = allow.on.is_none_or(|role| host.roles.contains(&role));

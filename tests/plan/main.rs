@@ -10,6 +10,7 @@
 mod bootstrap;
 mod files;
 mod firewall;
+mod gixy;
 mod order;
 mod secrets;
 

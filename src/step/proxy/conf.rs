@@ -25,6 +25,8 @@ struct Conf<'a> {
     canonical: &'a str,
     others: Option<&'a str>,
     log: &'a str,
+    /// Said in every server: beside the image's own of all servers it would be a second one.
+    access_log: &'a str,
     /// Headers of every answer over TLS.
     headers: &'a [String],
     places: &'a [Place],
@@ -108,6 +110,10 @@ fn render(cx: &Cx<'_>, over: Over<'_>, features: Features) -> Result<String, ask
         log: match proxy.access_log {
             AccessLog::Text => "text",
             AccessLog::Json => "json",
+            AccessLog::Off => "off",
+        },
+        access_log: match proxy.access_log {
+            AccessLog::Text | AccessLog::Json => "/var/log/nginx/access.log site",
             AccessLog::Off => "off",
         },
         headers: &headers(proxy, over),
@@ -205,7 +211,8 @@ fn places(cx: &Cx<'_>) -> Vec<Place> {
 }
 
 /// The operator's text between marks that the test of the configuration looks for
-/// (`nginx-check.sh`): from the first mark on, each line is one of the file's.
+/// (`nginx-check.sh`): from the first mark on, each line is one of the file's. It ends without a
+/// newline.
 fn snippet(name: &str, text: &str, indent: usize) -> String {
     if text.trim().is_empty() {
         return String::new();
@@ -226,7 +233,7 @@ fn snippet(name: &str, text: &str, indent: usize) -> String {
         block.push('\n');
     }
     block.push_str(&format!(
-        "{indent}# the operator's own: end of proxy.snippets.{name}\n"
+        "{indent}# the operator's own: end of proxy.snippets.{name}"
     ));
     block
 }
@@ -241,7 +248,7 @@ mod tests {
             snippet("server", "a b;\n\nlocation /x {\n    c;\n}", 4),
             "    # the operator's own: begin of proxy.snippets.server\n    a b;\n\n    \
              location /x {\n        c;\n    }\n    # the operator's own: end of \
-             proxy.snippets.server\n"
+             proxy.snippets.server"
         );
         assert_eq!(snippet("http", " \n", 0), "");
     }

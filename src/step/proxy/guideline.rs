@@ -22,9 +22,11 @@ pub(super) struct Guideline {
     pub prefer_server: bool,
 }
 
-/// X25519 with ML-KEM-768 (draft-ietf-tls-ecdhe-mlkem): of use only if no part of it is broken,
-/// and later decryption of what is recorded today needs both.
-const POST_QUANTUM: &str = "X25519MLKEM768";
+/// X25519 with ML-KEM-768 (draft-ietf-tls-ecdhe-mlkem): whoever records today what he wants to
+/// decrypt one day has to break both. The question mark, which OpenSSL 3.3 and later understand,
+/// lets nginx start all the same should its library be exchanged for one without the curve
+/// (SSL_CTX_set1_groups_list(3)).
+const POST_QUANTUM: &str = "?X25519MLKEM768";
 
 /// `tls_curves` of all configurations, without that one.
 const CURVES: &str = "X25519:prime256v1:secp384r1";
@@ -98,5 +100,21 @@ pub(super) fn curves(features: Features) -> String {
         format!("{POST_QUANTUM}:{CURVES}")
     } else {
         CURVES.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::nginx_build::Build;
+
+    #[test]
+    fn the_curve_that_only_some_libraries_have_is_named_to_those_alone() {
+        let of = |openssl: &str| {
+            let build = Build::parse(&format!("built with OpenSSL {openssl}\n"));
+            curves(build.features())
+        };
+        assert_eq!(of("3.5.0"), "?X25519MLKEM768:X25519:prime256v1:secp384r1");
+        assert_eq!(of("3.4.1"), "X25519:prime256v1:secp384r1");
     }
 }
