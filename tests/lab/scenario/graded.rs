@@ -18,22 +18,9 @@ use crate::site::{self, Variant};
 const TREE: &str = "/var/cache/provision-lab/testssl";
 
 /// What is worse than LOW and no matter of how nginx serves, with the reason.
-const OF_THE_LAB: [(&str, &str); 6] = [
+const OF_THE_LAB: [(&str, &str); 2] = [
     ("engine_problem", "about the OpenSSL that testssl.sh uses"),
-    (
-        "cert_revocation",
-        "the lab's authority names neither CRL nor OCSP",
-    ),
-    ("cert_ocspURL", "the lab's authority has no OCSP"),
-    (
-        "cert_crlDistributionPoints",
-        "the lab's authority has no CRL",
-    ),
-    ("DNS_CAArecord", "the lab's resolver has no CAA records"),
-    (
-        "cert_chain_of_trust",
-        "asserted by itself, with the lab's authority as a trusted one",
-    ),
+    ("cert_revocation", "the lab's authority has neither CRL nor OCSP"),
 ];
 
 /// The lab's site with these lines in `[proxy]`.
