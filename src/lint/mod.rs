@@ -45,6 +45,7 @@ const MENDED: &[&str] = &[
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     ports: BTreeSet<(u16, Option<u16>)>,
+    datagrams: BTreeSet<(u16, u16)>,
 }
 
 impl Wanted {
@@ -55,6 +56,13 @@ impl Wanted {
         self
     }
 
+    /// A container's port of UDP published as this port of the host.
+    #[must_use]
+    pub fn published_udp(mut self, inner: u16, outer: u16) -> Self {
+        self.datagrams.insert((inner, outer));
+        self
+    }
+
     /// A container's port, whatever port of the host it is published as.
     #[must_use]
     pub fn inner(mut self, inner: u16) -> Self {
@@ -62,8 +70,14 @@ impl Wanted {
         self
     }
 
-    fn has(&self, inner: u16, outer: u16) -> bool {
-        self.ports.contains(&(inner, Some(outer))) || self.ports.contains(&(inner, None))
+    fn has(&self, protocol: &str, inner: u16, outer: u16) -> bool {
+        match protocol {
+            "tcp" => {
+                self.ports.contains(&(inner, Some(outer))) || self.ports.contains(&(inner, None))
+            }
+            "udp" => self.datagrams.contains(&(inner, outer)),
+            _ => false,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ pub(super) fn look(host: &Host, wanted: &Wanted, all: &mut Vec<Remark>) {
     let others = host.published();
     let others = others
         .iter()
-        .filter(|port| port.protocol != "tcp" || !wanted.has(port.inner, port.outer));
+        .filter(|port| !wanted.has(&port.protocol, port.inner, port.outer));
     for port in others {
         all.push(other(host, port));
     }

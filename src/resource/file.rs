@@ -152,6 +152,8 @@ impl Resource for File {
 pub struct Directory {
     path: String,
     mode: u32,
+    /// Whether one that is there is left as it is.
+    any: bool,
 }
 
 impl Directory {
@@ -160,6 +162,15 @@ impl Directory {
         Self {
             path: path.into(),
             mode,
+            any: false,
+        }
+    }
+
+    /// A directory of somebody else's, made where it is missing (0755, root).
+    pub fn any(path: impl Into<String>) -> Self {
+        Self {
+            any: true,
+            ..Self::new(path, 0o755)
         }
     }
 }
@@ -183,6 +194,7 @@ impl Resource for Directory {
                 what: format!("{} is a {}, not a directory", self.path, file.kind),
                 mend: format!("move {} away", self.path),
             },
+            Some(_) if self.any => State::InSync,
             Some(file) if file.mode != self.mode || file.owner != "root:root" => differs(format!(
                 "{} {:04o} → root:root {:04o}",
                 file.owner, file.mode, self.mode

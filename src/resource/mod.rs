@@ -18,6 +18,7 @@
 //! | [`compose`] | a Compose project's containers |
 //! | [`task`] | a command that is run once for what it depends on |
 //! | [`nginx`] | nginx's site configuration, for the certificate that is there |
+//! | [`nginx_build`] | what the nginx of an image can do |
 //! | [`served`] | nginx with the certificate that is on file |
 //! | [`retired`] | units and files of ours that are no longer wanted |
 //! | [`certificate`] | a certificate: an authority's, the operator's or one that signs itself |
@@ -32,6 +33,7 @@ pub mod image;
 pub mod leftover;
 pub mod merged_json;
 pub mod nginx;
+pub mod nginx_build;
 pub mod op;
 pub mod packages;
 pub mod pending;

@@ -1,11 +1,15 @@
 //! nginx's site configuration: over HTTP alone until there is a certificate, then in full.
 
+use super::nginx_build::{self, Texts};
 use super::{Action, Content, Fact, Observed, Op, Resource, Reveal, Unreadable};
-use super::{line_diff, sha256};
+use super::{line_diff, sha256, unknown};
 use crate::event::State;
 use crate::shell::{Cmd, Script};
 
 const CHECK: Script = Script(include_str!("sh/nginx-check.sh"));
+
+/// What stands in a configuration that serves the site over HTTP.
+pub const OPEN: &str = "# Without TLS: the site is served over HTTP.";
 
 /// The site's configuration file.
 #[derive(Clone, Debug)]
@@ -14,25 +18,56 @@ pub struct Nginx {
     pub path: String,
     /// The image whose nginx tests it.
     pub image: String,
-    /// Where certificates that aren't certbot's lie on the host.
+    /// The file that says what this nginx can do ([`super::nginx_build`]).
+    pub build: String,
+    /// The directory of certificates that aren't certbot's, which the test needs.
     pub tls: String,
     /// Certificates that it may serve, each by the file on the host that says it is there, with
     /// the configuration that serves it. The first that is there counts.
-    pub certificates: Vec<(String, String)>,
+    pub certificates: Vec<(String, Texts)>,
     /// The configuration where there is none.
-    pub plain: String,
+    pub plain: Texts,
+    /// Where there is none yet and the site was served over HTTP so far (it says [`OPEN`]): goes
+    /// on with that.
+    pub open: Option<Texts>,
+    /// Whether HTTP/3 is asked for.
+    pub http3: bool,
     /// The marker that asks for a reload.
     pub pending: String,
 }
 
+/// What it must be.
+enum Wanted<'a> {
+    Text(&'a str),
+    /// Nobody has asked this nginx yet.
+    Unknown,
+    /// It can't do what is asked of it.
+    Unable,
+}
+
 impl Nginx {
-    fn wanted(&self, seen: &Observed) -> Result<&str, Unreadable> {
-        for (file, text) in &self.certificates {
+    fn texts(&self, seen: &Observed) -> Result<&Texts, Unreadable> {
+        for (file, texts) in &self.certificates {
             if seen.file(file)?.is_some() {
-                return Ok(text);
+                return Ok(texts);
             }
         }
-        Ok(&self.plain)
+        let present = seen.file(&self.path)?.and_then(|it| it.content.as_deref());
+        let is_open = present.is_some_and(|text| String::from_utf8_lossy(text).contains(OPEN));
+        Ok(match &self.open {
+            Some(open) if is_open => open,
+            _ => &self.plain,
+        })
+    }
+
+    fn wanted(&self, seen: &Observed) -> Result<Wanted<'_>, Unreadable> {
+        let Some((_, build)) = nginx_build::read(seen, &self.build)? else {
+            return Ok(Wanted::Unknown);
+        };
+        if self.http3 && !build.http3() {
+            return Ok(Wanted::Unable);
+        }
+        Ok(Wanted::Text(self.texts(seen)?.of(build.features())))
     }
 }
 
@@ -43,11 +78,14 @@ impl Resource for Nginx {
 
     fn facts(&self) -> Vec<Fact> {
         let first = self.certificates.first();
-        let usual = first.map_or(&self.plain, |(_, text)| text);
-        let mut facts = vec![Fact::File {
-            path: self.path.clone(),
-            content: Reveal::Unless(sha256(usual)),
-        }];
+        let usual = first.map_or(&self.plain, |(_, texts)| texts);
+        let mut facts = vec![
+            nginx_build::fact(&self.build),
+            Fact::File {
+                path: self.path.clone(),
+                content: Reveal::Unless(sha256(usual.newest())),
+            },
+        ];
         facts.extend(self.certificates.iter().map(|(file, _)| Fact::File {
             path: file.clone(),
             content: Reveal::Never,
@@ -56,7 +94,18 @@ impl Resource for Nginx {
     }
 
     fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {
-        let wanted = self.wanted(seen)?;
+        let wanted = match self.wanted(seen)? {
+            Wanted::Text(text) => text,
+            Wanted::Unknown => return Ok(unknown("proxy")),
+            Wanted::Unable => {
+                return Ok(State::Refused {
+                    what: format!("nginx of {} was built without HTTP/3", self.image),
+                    mend: "leave `http3` of [proxy] out, or name an image in `image` whose \
+                           `nginx -V` says --with-http_v3_module"
+                        .to_owned(),
+                });
+            }
+        };
         let Some(file) = seen.file(&self.path)? else {
             let what = "missing".to_owned();
             return Ok(State::Differs {
@@ -81,7 +130,7 @@ impl Resource for Nginx {
     }
 
     fn converge(&self, seen: &Observed) -> Vec<Op> {
-        let Ok(text) = self.wanted(seen) else {
+        let Ok(Wanted::Text(text)) = self.wanted(seen) else {
             return Vec::new();
         };
         vec![Op {

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::{Cx, Error, Resources, Step, app};
+use super::{Cx, Error, Resources, Step, app, proxy};
 use crate::resource::fact::Family;
 use crate::resource::leftover::Leftover;
-use crate::resource::ufw::{Path, Rule, Rules};
+use crate::resource::ufw::{Path, Protocol, Rule, Rules};
 use crate::resource::ufw_docker::{Block, Forgotten, Live, Unblock, Unlive};
 use crate::site::{Allow, Role, Target};
 
@@ -38,7 +38,7 @@ fn allowed(cx: &Cx<'_>, to: Target, path: Path) -> Vec<Rule> {
                 some => some.iter().cloned().map(Some).collect(),
             };
             let port = allow.port;
-            from.into_iter().map(move |from| Rule { path, port, from })
+            from.into_iter().map(move |from| tcp(path, port, from))
         })
         .collect()
 }
@@ -61,10 +61,22 @@ fn proxies(cx: &Cx<'_>) -> Vec<IpAddr> {
     all
 }
 
-/// A rule for each of some ports, for everybody.
-fn open(path: Path, ports: [u16; 2]) -> impl Iterator<Item = Rule> {
-    ports.into_iter().map(move |port| Rule {
+/// A rule for a port of TCP.
+fn tcp(path: Path, port: u16, from: Option<String>) -> Rule {
+    Rule {
         path,
+        protocol: Protocol::Tcp,
+        port,
+        from,
+    }
+}
+
+/// A rule for each port of the proxy, for everybody.
+fn open(cx: &Cx<'_>, path: Path) -> impl Iterator<Item = Rule> {
+    let ports = proxy::ports(cx.site).into_iter();
+    ports.map(move |(protocol, port)| Rule {
+        path,
+        protocol,
         port,
         from: None,
     })
@@ -76,17 +88,14 @@ fn inputs(cx: &Cx<'_>) -> Vec<Rule> {
     // Over IPv6 Docker's own proxy program listens on the host, where INPUT decides; the port is
     // the published one then.
     if cx.host.roles.contains(&Role::Proxy) {
-        rules.extend(open(Path::Input, [80, 443]));
+        rules.extend(open(cx, Path::Input));
     }
     // Where the app is published on a private IPv4 address alone, nothing is there to be reached.
     let published = app::private_only(cx.site, cx.host).is_none_or(|address| address.is_ipv6());
     if cx.host.roles.contains(&Role::App) && published {
         let over_ipv6 = proxies(cx).into_iter().filter(IpAddr::is_ipv6);
-        rules.extend(over_ipv6.map(|proxy| Rule {
-            path: Path::Input,
-            port: cx.site.app.publish,
-            from: Some(proxy.to_string()),
-        }));
+        let publish = cx.site.app.publish;
+        rules.extend(over_ipv6.map(|proxy| tcp(Path::Input, publish, Some(proxy.to_string()))));
     }
     rules.extend(allowed(cx, Target::Host, Path::Input));
     rules
@@ -96,14 +105,12 @@ fn inputs(cx: &Cx<'_>) -> Vec<Rule> {
 fn routes(cx: &Cx<'_>) -> Vec<Rule> {
     let mut rules = Vec::new();
     if cx.host.roles.contains(&Role::Proxy) {
-        rules.extend(open(Path::Route, [80, 443]));
+        rules.extend(open(cx, Path::Route));
     }
     if cx.host.roles.contains(&Role::App) {
-        rules.extend(proxies(cx).into_iter().map(|proxy| Rule {
-            path: Path::Route,
-            port: cx.site.app.port,
-            from: Some(proxy.to_string()),
-        }));
+        let proxies = proxies(cx).into_iter();
+        let port = cx.site.app.port;
+        rules.extend(proxies.map(|proxy| tcp(Path::Route, port, Some(proxy.to_string()))));
     }
     rules.extend(allowed(cx, Target::Container, Path::Route));
     rules

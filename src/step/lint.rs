@@ -22,7 +22,11 @@ fn wanted(site: &Site, host: &Host) -> Wanted {
         wanted = wanted.published(site.app.port, site.app.publish);
     }
     if host.roles.contains(&Role::Proxy) {
-        wanted = wanted.published(80, 80).published(443, 443);
+        // Whatever it serves by: what it published until now is taken back by the run itself.
+        wanted = wanted
+            .published(80, 80)
+            .published(443, 443)
+            .published_udp(443, 443);
     }
     for allow in &site.firewall.allow {
         let here = allow.on.is_none_or(|role| host.roles.contains(&role));

@@ -127,3 +127,129 @@ fn the_renewals_units() {
         files["/etc/systemd/system/polls-renew.timer"]
     );
 }
+
+const CONF: &str = "/srv/polls/proxy/conf.d/site.conf";
+
+/// nginx's configuration of a site with this `[proxy]`, in full.
+fn conf(proxy: &str) -> String {
+    files(&whole(&format!("{SCALED}[proxy]\n{proxy}")), "proxy", true)[CONF].clone()
+}
+
+#[test]
+fn nginx_with_every_switch() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let text = format!(
+        r#"tls = "old"
+http3 = true
+hsts = 63072000
+hsts_subdomains = true
+hsts_preload = true
+balance = "least-conn"
+read_timeout = 600
+access_log = "json"
+locations = [
+  {{ url = "/media/", directory = "/srv/media", expires = "30d" }},
+  {{ url = "/files", directory = "/srv/files" }},
+]
+snippets = {{ http = "{}", server = "{}", location = "{}" }}
+"#,
+        write("http.conf", "map $uri $kind {\n    default page;\n}\n"),
+        write(
+            "server.conf",
+            "location = /robots.txt {\n    return 204;\n}\n"
+        ),
+        write("location.conf", "proxy_buffering off;\n"),
+    );
+    insta::assert_snapshot!(conf(&text));
+}
+
+#[test]
+fn nginx_without_tls_serves_the_site_over_http() {
+    let off = SCALED.replace("email = \"ops@example.com\"\n", "mode = \"off\"\n");
+    let files = files(&whole(&off), "proxy", true);
+    insta::assert_snapshot!("without_tls", files[CONF]);
+    let compose = &files["/srv/polls/proxy/compose.yaml"];
+    assert!(
+        compose.contains("\"80:80\"") && !compose.contains("443"),
+        "{compose}"
+    );
+}
+
+#[test]
+fn mozillas_modern_configuration_is_tls_1_3_alone() {
+    let modern = conf("tls = \"modern\"\n");
+    assert!(modern.contains("\nssl_protocols TLSv1.3;\n"));
+    assert!(!modern.contains("ssl_ciphers"));
+}
+
+#[test]
+fn every_answer_over_tls_carries_the_headers_and_none_over_http() {
+    let text = format!(
+        "{}[proxy]\nhttp3 = true\nlocations = [{{ url = \"/media/\", directory = \"/srv/media\" }}]\n",
+        SCALED.replace(
+            "migrate = true",
+            "migrate = true\nstatic_root = \"/app/static\""
+        )
+    );
+    let conf = files(&whole(&text), "proxy", true)[CONF].clone();
+    for server in conf.split("\nserver {").skip(1) {
+        let tls = server.contains("listen 443") && !server.contains("ssl_reject_handshake");
+        // A block with headers of its own inherits none.
+        for block in server
+            .split("location ")
+            .filter(|block| block.contains("add_header"))
+        {
+            for header in ["Strict-Transport-Security", "Alt-Svc"] {
+                assert!(
+                    tls && block.contains(&format!("add_header {header}")),
+                    "{block}"
+                );
+            }
+        }
+        assert_eq!(tls, server.contains("add_header Strict"), "{server}");
+    }
+    let unsaid = files(&whole(&text), "proxy", false)[CONF].clone();
+    assert!(!unsaid.contains("add_header"));
+}
+
+#[test]
+fn every_client_s_own_word_of_its_address_is_dropped() {
+    let conf = conf("");
+    for said in [
+        "X-Forwarded-For $remote_addr",
+        "X-Forwarded-Host $host",
+        "X-Forwarded-Port $server_port",
+        "X-Forwarded-Proto $scheme",
+        "X-Forwarded-Protocol \"\"",
+        "X-Forwarded-Ssl \"\"",
+        "X-Real-IP $remote_addr",
+        "Forwarded \"\"",
+    ] {
+        assert!(
+            conf.contains(&format!("proxy_set_header {said};")),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn directories_of_the_operator_are_mounted_where_nginx_looks_for_them() {
+    let text = format!(
+        "{SCALED}[proxy]\nhttp3 = true\nlocations = [\n{}]\n",
+        "{ url = \"/media/\", directory = \"/srv/media\" },\n{ url = \"/old\", directory = \"/srv/old\" },\n"
+    );
+    let files = files(&whole(&text), "proxy", true);
+    let compose = &files["/srv/polls/proxy/compose.yaml"];
+    for (at, directory, url) in [(0, "/srv/media", "/media/"), (1, "/srv/old", "/old/")] {
+        let mount = format!("- \"{directory}:/srv/locations/{at}:ro\"");
+        assert!(compose.contains(&mount), "{compose}");
+        let location = format!("location ^~ {url} {{\n        alias /srv/locations/{at}/;");
+        assert!(files[CONF].contains(&location), "{}", files[CONF]);
+    }
+    assert!(compose.contains("- \"443:443/udp\""), "{compose}");
+}

@@ -128,3 +128,30 @@ allow = [
         ]
     );
 }
+
+#[test]
+fn the_proxy_is_open_where_nginx_serves() {
+    let http3 = format!("{SCALED}[proxy]\nhttp3 = true\n");
+    let off = SCALED.replace("email = \"ops@example.com\"\n", "mode = \"off\"\n");
+    // `rules` leaves TCP out of the words.
+    for (site, ports) in [
+        (
+            SCALED,
+            vec!["allow from any to 80", "allow from any to 443"],
+        ),
+        (
+            &http3,
+            vec![
+                "allow from any to 80",
+                "allow from any to 443",
+                "allow proto udp from any to 443",
+            ],
+        ),
+        (&off, vec!["allow from any to 80"]),
+    ] {
+        let routes = ports.iter().map(|rule| format!("route {rule}"));
+        let inputs = ports.iter().map(|rule| (*rule).to_owned());
+        let all: Vec<String> = inputs.chain(routes).collect();
+        assert_eq!(rules(site, "proxy"), all);
+    }
+}

@@ -11,6 +11,7 @@ mod bootstrap;
 mod certificate;
 mod files;
 mod firewall;
+mod gixy;
 mod order;
 mod secrets;
 
@@ -73,6 +74,14 @@ fn whole(text: &str) -> Plan {
     plan_of(text, &Selection::default()).unwrap()
 }
 
+/// What the nginx of an image says of itself, after the image's id.
+const NGINX: &str = "sha256:00
+nginx version: nginx/1.28.0
+built with OpenSSL 3.5.1 1 Jul 2025
+TLS SNI support enabled
+configure arguments: --with-http_ssl_module --with-http_v2_module --with-http_v3_module
+";
+
 /// The files that a plan puts on a host that is bare, or that has its certificate already.
 fn files(plan: &Plan, host: &str, certificate: bool) -> BTreeMap<String, String> {
     let mut seen = Observed::default();
@@ -84,6 +93,19 @@ fn files(plan: &Plan, host: &str, certificate: bool) -> BTreeMap<String, String>
         sha256: None,
         content: None,
     });
+    seen.files.insert(
+        "/var/lib/provision/polls/nginx".to_owned(),
+        Some(File {
+            kind: "regular file".to_owned(),
+            mode: 0o644,
+            owner: "root:root".to_owned(),
+            modified: 0,
+            sha256: None,
+            content: Some(NGINX.as_bytes().to_vec()),
+        }),
+    );
+    let site_conf = "/srv/polls/proxy/conf.d/site.conf";
+    seen.files.insert(site_conf.to_owned(), None);
     let chain = "/etc/letsencrypt/live/polls.example.com/fullchain.pem";
     seen.files.insert(chain.to_owned(), there);
     for name in ["provided", "self-signed"] {

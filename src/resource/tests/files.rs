@@ -3,9 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{Seen, diff, ops, state};
+use crate::resource::fact::{Docker, Image};
 use crate::resource::file::{Absent, Directory, File};
 use crate::resource::merged_json::MergedJson;
-use crate::resource::nginx::Nginx;
+use crate::resource::nginx::{Nginx, OPEN};
+use crate::resource::nginx_build::{NginxBuild, Texts};
 use crate::resource::pending::Pending;
 use crate::resource::{Fact, Resource as _, Reveal, sha256};
 use crate::shell::{Cmd, Secret};
@@ -184,18 +186,166 @@ fn keys_are_added_to_a_json_file_and_what_is_no_json_is_refused() {
     assert_eq!(ops(&merged, &file("{,}")), "", "what is refused stays");
 }
 
-#[test]
-fn nginx_gets_the_whole_configuration_once_there_is_a_certificate() {
-    let nginx = Nginx {
+/// What nginx says of itself.
+fn build(version: &str, openssl: &str, arguments: &str) -> String {
+    format!(
+        "sha256:00\nnginx version: nginx/{version}\nbuilt with OpenSSL {openssl}\nconfigure \
+         arguments: {arguments}\n"
+    )
+}
+
+/// Where an nginx of today was asked.
+fn asked() -> Seen {
+    Seen::default().file(BUILD, &build("1.28.0", "3.5.1", ""))
+}
+
+const BUILD: &str = "/var/lib/provision/polls/nginx";
+
+fn texts(text: &str) -> Texts {
+    let texts = Texts::new(|features| {
+        let curve = if features.post_quantum {
+            ""
+        } else {
+            "no curve\n"
+        };
+        let http2 = if features.http2_directive {
+            ""
+        } else {
+            "http2 word\n"
+        };
+        Ok::<_, ()>(format!("{text}{curve}{http2}"))
+    });
+    texts.unwrap()
+}
+
+fn nginx() -> Nginx {
+    Nginx {
         path: "/srv/site.conf".to_owned(),
         image: "nginx:1.28".to_owned(),
-        tls: "/srv/polls/proxy/tls".to_owned(),
-        plain: "http\n".to_owned(),
-        certificates: vec![("/live/fullchain.pem".to_owned(), "http\nhttps\n".to_owned())],
+        build: BUILD.to_owned(),
+        tls: "/srv/tls".to_owned(),
+        plain: texts("http\n"),
+        certificates: vec![("/live/fullchain.pem".to_owned(), texts("http\nhttps\n"))],
+        open: None,
+        http3: false,
         pending: "/var/lib/nginx".to_owned(),
+    }
+}
+
+#[test]
+fn nginx_gets_what_it_can_read() {
+    let seen = |text: Option<&str>| {
+        let seen = Seen::default()
+            .absent("/live/fullchain.pem")
+            .absent("/srv/site.conf");
+        match text {
+            Some(text) => seen.file(BUILD, text),
+            None => seen.absent(BUILD),
+        }
     };
-    let without = || Seen::default().absent("/live/fullchain.pem");
-    let with = || Seen::default().digest("/live/fullchain.pem", "pem", 0o644);
+    let written = |text: &str| diff(&nginx(), &seen(Some(text)));
+    assert_eq!(state(&nginx(), &seen(None)), "unknown until proxy");
+    assert_eq!(ops(&nginx(), &seen(None)), "");
+    assert_eq!(written(&build("1.28.0", "3.5.1", "")), "+ http");
+    assert_eq!(
+        written(&build("1.24.0", "3.0.2", "")),
+        "+ http\n+ no curve\n+ http2 word"
+    );
+    let mut http3 = nginx();
+    http3.http3 = true;
+    let without = seen(Some(&build("1.24.0", "3.0.2", "--with-http_v2_module")));
+    assert!(state(&http3, &without).starts_with("refused: nginx of nginx:1.28 was built without"));
+    assert_eq!(ops(&http3, &without), "");
+    let with = seen(Some(&build("1.28.0", "3.5.1", "--with-http_v3_module")));
+    assert_eq!(diff(&http3, &with), "+ http");
+}
+
+#[test]
+fn a_site_that_was_served_over_http_still_is_while_a_certificate_is_fetched() {
+    let mut nginx = nginx();
+    nginx.open = Some(texts(&format!("{OPEN}\nsite\n")));
+    let seen = |text: &str| {
+        asked()
+            .absent("/live/fullchain.pem")
+            .file("/srv/site.conf", text)
+    };
+    assert_eq!(state(&nginx, &seen(&format!("{OPEN}\nsite\n"))), "in sync");
+    assert_eq!(
+        diff(&nginx, &seen(&format!("{OPEN}\nolder\n"))),
+        format!("  {OPEN}\n- older\n+ site")
+    );
+    assert_eq!(diff(&nginx, &seen("older\n")), "- older\n+ http");
+    let there = seen(&format!("{OPEN}\nsite\n")).digest("/live/fullchain.pem", "pem", 0o644);
+    assert_eq!(
+        diff(&nginx, &there),
+        format!("- {OPEN}\n- site\n+ http\n+ https")
+    );
+}
+
+#[test]
+fn an_images_nginx_is_asked_once() {
+    let build = NginxBuild {
+        image: "nginx:1.28".to_owned(),
+        receipt: BUILD.to_owned(),
+    };
+    let image = |id: &str| Image {
+        id: id.to_owned(),
+        repo_tags: Some(vec!["nginx:1.28".to_owned()]),
+        repo_digests: None,
+    };
+    let docker = |ids: &[&str]| {
+        let images = ids.iter().map(|id| image(id)).collect();
+        let docker = Docker {
+            images,
+            ..Docker::default()
+        };
+        Seen::default().docker(Some(docker))
+    };
+    let receipt = "sha256:00\nnginx version: nginx/1.28.0\n";
+    for (seen, expected) in [
+        (
+            Seen::default().docker(None).absent(BUILD),
+            "unknown until docker",
+        ),
+        (docker(&[]).absent(BUILD), "unknown until proxy"),
+        (docker(&["sha256:00"]).absent(BUILD), "differs: never asked"),
+        (docker(&["sha256:00"]).file(BUILD, receipt), "in sync"),
+        (
+            docker(&["sha256:01"]).file(BUILD, receipt),
+            "differs: asked of another image",
+        ),
+        (
+            docker(&["sha256:00"]).file(BUILD, ""),
+            "differs: never asked",
+        ),
+    ] {
+        assert_eq!(state(&build, &seen), expected);
+    }
+    assert_eq!(
+        ops(&build, &docker(&["sha256:01"]).file(BUILD, receipt)),
+        format!("ask the nginx of nginx:1.28 what it can do: sh … sha256:01 {BUILD}")
+    );
+}
+
+#[test]
+fn somebody_elses_directory_is_made_and_left_alone() {
+    let directory = Directory::any("/srv/media");
+    let seen = Seen::default;
+    let media = "/srv/media";
+    assert_eq!(state(&directory, &seen().absent(media)), "differs: missing");
+    for (mode, owner) in [(0o755, "root:root"), (0o2770, "app:www-data")] {
+        let there = seen().other(media, "directory", mode, owner);
+        assert_eq!(state(&directory, &there), "in sync");
+    }
+    let file = seen().file(media, "");
+    assert!(state(&directory, &file).starts_with("refused: "));
+}
+
+#[test]
+fn nginx_gets_the_whole_configuration_once_there_is_a_certificate() {
+    let nginx = nginx();
+    let without = || asked().absent("/live/fullchain.pem");
+    let with = || asked().digest("/live/fullchain.pem", "pem", 0o644);
     let conf = "/srv/site.conf";
     for (seen, expected) in [
         (without().absent(conf), "differs: missing"),
@@ -216,7 +366,7 @@ fn nginx_gets_the_whole_configuration_once_there_is_a_certificate() {
             "differs: content differs",
         ),
         (
-            Seen::default().file(conf, "http\n"),
+            asked().file(conf, "http\n"),
             "unreadable: file /live/fullchain.pem: was not read on this host",
         ),
         (
@@ -233,12 +383,12 @@ fn nginx_gets_the_whole_configuration_once_there_is_a_certificate() {
     assert_eq!(
         ops(&nginx, &with().absent(conf)),
         "test and write /srv/site.conf: put /srv/site.conf root:root 0644, checked by \
-         sh … nginx:1.28, marks /var/lib/nginx <- \"http\\nhttps\\n\""
+         sh … nginx:1.28 /srv/tls, marks /var/lib/nginx <- \"http\\nhttps\\n\""
     );
     assert_eq!(
         ops(&nginx, &without().absent(conf)),
         "test and write /srv/site.conf: put /srv/site.conf root:root 0644, checked by \
-         sh … nginx:1.28, marks /var/lib/nginx <- \"http\\n\""
+         sh … nginx:1.28 /srv/tls, marks /var/lib/nginx <- \"http\\n\""
     );
     let text = sha256("http\nhttps\n");
     assert!(

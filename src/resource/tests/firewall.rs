@@ -2,7 +2,7 @@
 
 use super::{Seen, diff, ops, state};
 use crate::resource::fact::{Docker, Family, Ipam, Network, Subnet};
-use crate::resource::ufw::{Enabled, Path, Rule, Rules, SSH_PORT};
+use crate::resource::ufw::{Enabled, Path, Protocol, Rule, Rules, SSH_PORT};
 use crate::resource::ufw_docker::{Block, Live};
 use crate::resource::{Action, Content, Resource as _};
 
@@ -18,7 +18,12 @@ const OURS: &str = "comment=70726f766973696f6e20706f6c6c73";
 
 fn rule(path: Path, port: u16, from: Option<&str>) -> Rule {
     let from = from.map(str::to_owned);
-    Rule { path, port, from }
+    Rule {
+        path,
+        protocol: Protocol::Tcp,
+        port,
+        from,
+    }
 }
 
 /// ufw's rule files with these tuples.

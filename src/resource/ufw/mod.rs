@@ -21,7 +21,7 @@ pub mod tuple;
 mod words;
 
 pub use enabled::Enabled;
-pub use rule::{Path, Rule};
+pub use rule::{Path, Protocol, Rule};
 pub use rules::{Rules, SSH_PORT};
 pub(super) use settings::is_on;
 

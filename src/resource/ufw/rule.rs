@@ -1,4 +1,4 @@
-//! One TCP port let in from one source.
+//! One port let in from one source.
 
 use super::tuple::{Action, Chain, Tuple};
 use super::words::shown;
@@ -13,12 +13,33 @@ pub enum Path {
     Route,
 }
 
-/// One TCP port let in from one source.
+/// A protocol with ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl Protocol {
+    /// As ufw, iptables and Docker write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+/// One port let in from one source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rule {
     /// Host or container.
     pub path: Path,
-    /// TCP port.
+    /// Protocol.
+    pub protocol: Protocol,
+    /// Port.
     pub port: u16,
     /// An address or network; `None` is any source.
     pub from: Option<String>,
@@ -44,9 +65,14 @@ impl Rule {
         if narrow || tuple.logged || tuple.action != Action::Allow {
             return None;
         }
-        (tuple.protocol.as_deref() == Some("tcp")).then_some(())?;
+        let protocol = match tuple.protocol.as_deref() {
+            Some("tcp") => Protocol::Tcp,
+            Some("udp") => Protocol::Udp,
+            _ => return None,
+        };
         Some(Self {
             path,
+            protocol,
             port: tuple.ports.single()?,
             from: tuple.from.as_ref().map(shown),
         })
@@ -71,7 +97,7 @@ impl Rule {
         words.extend([
             "allow",
             "proto",
-            "tcp",
+            self.protocol.as_str(),
             "from",
             self.from.as_deref().unwrap_or("any"),
         ]);
@@ -97,8 +123,9 @@ impl Rule {
             Some(net) if net.contains('/') => format!("-s {net} "),
             Some(host) => format!("-s {host}/{width} "),
         };
+        let protocol = self.protocol.as_str();
         format!(
-            "-A ufw{six}-user-{chain} {source}-p tcp -m tcp --dport {} -j ACCEPT",
+            "-A ufw{six}-user-{chain} {source}-p {protocol} -m {protocol} --dport {} -j ACCEPT",
             self.port
         )
     }
@@ -137,17 +164,32 @@ mod tests {
             found[0].0,
             Rule {
                 path: Path::Input,
+                protocol: Protocol::Tcp,
                 port: 22,
                 from: None
             }
         );
         let route = Rule {
             path: Path::Route,
+            protocol: Protocol::Tcp,
             port: 8000,
             from: Some("198.51.100.13".into()),
         };
         assert_eq!(found[1].0, route);
         assert_eq!(found[1].1.as_deref(), Some("provision polls"));
+    }
+
+    #[test]
+    fn a_port_of_udp_is_another_than_the_same_of_tcp() {
+        let of = |protocol: &str| {
+            let text = format!("### tuple ### allow {protocol} 443 ::/0 any ::/0 in\n");
+            let mut found = found(&text);
+            assert_eq!(found.len(), 1, "{protocol}");
+            found.remove(0).0
+        };
+        assert_eq!(of("udp").protocol, Protocol::Udp);
+        assert_eq!(of("tcp").protocol, Protocol::Tcp);
+        assert_ne!(of("udp"), of("tcp"));
     }
 
     #[test]
@@ -173,6 +215,7 @@ mod tests {
     fn a_rule_is_known_in_the_words_of_iptables_save() {
         let rule = |from: Option<&str>| Rule {
             path: Path::Route,
+            protocol: Protocol::Tcp,
             port: 8000,
             from: from.map(str::to_owned),
         };
@@ -183,6 +226,20 @@ mod tests {
         assert_eq!(
             rule(None).live(Family::V6),
             "-A ufw6-user-forward -p tcp -m tcp --dport 8000 -j ACCEPT"
+        );
+        let udp = Rule {
+            protocol: Protocol::Udp,
+            path: Path::Input,
+            port: 443,
+            from: None,
+        };
+        assert_eq!(
+            udp.live(Family::V6),
+            "-A ufw6-user-input -p udp -m udp --dport 443 -j ACCEPT"
+        );
+        assert_eq!(
+            udp.arguments().join(" "),
+            "allow proto udp from any to any port 443"
         );
     }
 }

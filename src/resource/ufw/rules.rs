@@ -1,7 +1,7 @@
 //! The rules of one path that a site needs on a host.
 
 use super::tuple::{Tuple, tuples};
-use super::{Path, Rule, USER_RULES, USER6_RULES, file};
+use super::{Path, Protocol, Rule, USER_RULES, USER6_RULES, file};
 use crate::event::{Line, State};
 use crate::resource::fact::Family;
 use crate::resource::{Fact, Observed, Op, Resource, Unreadable, unknown};
@@ -65,6 +65,7 @@ impl Rules {
             for (at, port) in ports.into_iter().enumerate() {
                 let rule = Rule {
                     path: Path::Input,
+                    protocol: Protocol::Tcp,
                     port,
                     from: None,
                 };

@@ -115,6 +115,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         Mode::Off => Vec::new(),
     };
     let (nginx, pending) = proxy::nginx(cx, &candidates(cx))?;
+    all.push(Box::new(proxy::build(cx)));
     all.push(Box::new(nginx));
     all.push(Box::new(pending));
     all.extend(reload::served(cx).map(|served| Box::new(served) as Box<dyn Resource>));

@@ -13,6 +13,7 @@ use askama::Template;
 
 use self::sandbox::Setting;
 use super::{Cx, Error, Resources, Step, certificate, proxy, reload};
+use crate::resource::certificate::SELF_SIGNED;
 use crate::resource::file::File;
 use crate::resource::packages::Packages;
 use crate::resource::pending::Pending;
