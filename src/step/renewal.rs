@@ -74,10 +74,6 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let marker = format!("{}/pending/systemd", cx.site.state());
     let unit = |kind: &str| format!("/etc/systemd/system/{site}-renew.{kind}");
 
-    let rehearsal = Cmd::new(&script)
-        .args([certificate, image, &container, &webroot, &acme.directory])
-        .arg(ca.as_deref().unwrap_or_default())
-        .arg("--dry-run");
     let depends = format!(
         "{SCRIPT}\n{service}\n{}\n{:?}",
         acme.directory, cx.site.domains
@@ -96,7 +92,25 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
             "renewal rehearsal",
             format!("{}/renewal", cx.site.state()),
             depends,
-            vec![Op::run("rehearse the renewal", rehearsal).long()],
+            rehearsal(cx)
+                .map(|cmd| Op::run("rehearse the renewal", cmd).long())
+                .into_iter()
+                .collect(),
         )),
     ])
+}
+
+/// What rehearses a renewal on the proxy and saves nothing; `None` where nobody is asked for one.
+pub(super) fn rehearsal(cx: &Cx<'_>) -> Option<Cmd> {
+    let Mode::Acme(acme) = &cx.site.tls.mode else {
+        return None;
+    };
+    let directory = proxy::directory(cx);
+    let cmd = Cmd::new(format!("{directory}/renew.sh"))
+        .args([cx.site.canonical().as_str(), acme.image.as_str()])
+        .args([proxy::container(cx), format!("{directory}/acme")])
+        .arg(&acme.directory)
+        .arg(certificate::ca_path(cx).unwrap_or_default())
+        .arg("--dry-run");
+    Some(cmd)
 }

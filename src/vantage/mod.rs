@@ -12,6 +12,7 @@
 mod certificate;
 mod dns;
 mod error;
+mod exactly;
 mod http;
 mod tcp;
 mod tls;

@@ -74,7 +74,6 @@ pub(super) fn candidates(cx: &Cx<'_>) -> Vec<Material> {
 }
 
 /// What site.toml asks for.
-#[expect(dead_code)] // until the renewal asks
 pub(super) fn wanted(cx: &Cx<'_>) -> Option<Material> {
     candidates(cx).into_iter().next()
 }
