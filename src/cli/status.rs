@@ -4,11 +4,11 @@ use super::stage::Stage;
 use super::{Error, StatusArgs, prepare, run};
 use crate::engine;
 use crate::event::Mode;
+use crate::site;
 
 /// Asks all hosts at once, looks at the certificate from here, and says what needs a hand.
 pub(super) fn status(args: &StatusArgs) -> Result<u8, Error> {
-    let (site, _) = prepare::load(&args.file)?;
-    let settings = prepare::settings(site, &args.ssh)?;
+    let settings = prepare::settings(site::load(&args.file)?, &args.ssh)?;
     prepare::known_hosts(&settings, &args.host)?;
     let plan = engine::status_plan(&settings.site, &args.host);
     let mut stage = Stage::new(&plan, &settings, &args.output, Mode::Status);

@@ -66,7 +66,10 @@ fn of_host(standing: &Standing, subjects: usize, now: u64) -> Page {
         say("at work", note(format!("a run of {who}")));
     }
     for guard in &standing.guards {
-        let what = format!("{guard}: a change that was never confirmed; the next run settles it");
+        let what = match standing.held_by {
+            Some(_) => format!("{guard}: of the run that is at work"),
+            None => format!("{guard}: a change that was never confirmed; the next run settles it"),
+        };
         say("guard", note(what));
     }
     if !standing.pending.is_empty() {

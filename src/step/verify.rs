@@ -8,7 +8,7 @@ use crate::proof::{Check, Claim, Origin};
 use crate::resource::sha256;
 use crate::resource::task::Task;
 use crate::shell::Cmd;
-use crate::site::{Host, Mode, Role, Site};
+use crate::site::{AccessLog, Host, Mode, Role, Site};
 
 pub(super) const STEP: Step = Step {
     name: "verify",
@@ -117,7 +117,10 @@ fn front(site: &Site, proxy: &Host, checks: &mut Vec<Check>) {
         .with_role(Role::App)
         .map(|app| app.name.to_string())
         .collect();
-    once(Claim::Balanced(servers));
+    // nginx's log alone says who answered.
+    if site.proxy.access_log != AccessLog::Off {
+        once(Claim::Balanced(servers));
+    }
     if origin.is_some() {
         checks.push(check(name, name, None, Claim::Timer));
     }
@@ -133,4 +136,96 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         depends,
         Vec::new(),
     ))])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+    use crate::site;
+
+    const MODES: [&str; 5] = [
+        "email = \"ops@example.com\"",
+        "email = \"ops@example.com\"\nstaging = true",
+        "mode = \"self-signed\"",
+        "mode = \"off\"",
+        "email = \"ops@example.com\"\n[proxy]\nhttp3 = true",
+    ];
+
+    fn site(tls: &str) -> Site {
+        let text = format!(
+            "name = \"polls\"\ndomains = [\"polls.example.com\"]\n\
+             [hosts.app1]\naddress = \"198.51.100.11\"\nrole = \"app\"\n\
+             [hosts.proxy]\naddress = \"198.51.100.13\"\nrole = \"proxy\"\n\
+             [app]\nsource = {{ image = \"registry.example/polls:1\" }}\n\
+             [tls]\n{tls}\n"
+        );
+        let file = Path::new("/nowhere/site.toml");
+        site::parse(&text, file, |_| None).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn what_a_proxy_must_show_follows_from_where_its_certificate_comes_from() {
+        let subjects = |tls: &str| -> Vec<String> {
+            let all = fronts(&site(tls));
+            let all = all
+                .iter()
+                .filter(|check| !matches!(check.claim, Claim::Page { .. }));
+            all.map(|check| check.claim.subject()).collect()
+        };
+        let full = [
+            "redirect",
+            "foreign Host",
+            "foreign TLS name",
+            "certificate",
+            "load balancing",
+            "renewal timer",
+        ];
+        for mode in &MODES[..3] {
+            assert_eq!(subjects(mode), full, "{mode}");
+        }
+        assert_eq!(subjects(MODES[3]), ["foreign Host", "load balancing"]);
+        assert!(subjects(MODES[4]).contains(&"HTTP/3".to_owned()));
+    }
+
+    #[test]
+    fn another_mode_makes_an_earlier_proof_void() {
+        let all: BTreeSet<String> = MODES
+            .iter()
+            .map(|mode| format!("{:?}", checks(&site(mode))))
+            .collect();
+        assert_eq!(all.len(), MODES.len());
+    }
+
+    #[test]
+    fn only_what_an_authority_renews_is_rehearsed() {
+        let count = |tls| rehearsals(&site(tls)).len();
+        assert_eq!(MODES.map(count), [1, 1, 0, 0, 1]);
+    }
+
+    #[test]
+    fn without_tls_nothing_answers_on_its_port() {
+        let claims = |tls: &str, port: &str| -> Vec<Claim> {
+            let all = checks(&site(tls));
+            let of_port = |c: &&Check| c.host == "proxy" && c.claim.subject() == port;
+            all.iter()
+                .filter(of_port)
+                .map(|c| c.claim.clone())
+                .collect()
+        };
+        let off = claims(MODES[3], "443/tcp");
+        assert!(
+            !off.is_empty() && off.iter().all(|c| *c == Claim::Closed(443)),
+            "{off:?}"
+        );
+        // From here the page itself is asked for.
+        assert!(!claims(MODES[3], "80/tcp").is_empty());
+        assert!(
+            claims(MODES[0], "443/tcp")
+                .iter()
+                .all(|c| *c == Claim::Open(443))
+        );
+    }
 }

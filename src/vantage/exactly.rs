@@ -1,5 +1,6 @@
 //! Trust in one certificate and no other, whoever signed it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -12,9 +13,16 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, Signatu
 use super::Certificate;
 
 /// The server showed another certificate than the one it was to show.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[derive(Clone, Copy, thiserror::Error)]
 #[error("it is another certificate than the one on file on the server")]
 struct Another;
+
+/// rustls shows the reasons of others by their `Debug`.
+impl fmt::Debug for Another {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 /// Believes this certificate alone. Its names and dates have to hold all the same, and the server
 /// has to own its key.

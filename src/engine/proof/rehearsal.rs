@@ -11,13 +11,15 @@ use crate::event::{Event, Finding};
 use crate::proof::{Evidence, Rehearsed, judge};
 use crate::shell::Cmd;
 use crate::site::Site;
-use crate::ssh::Input;
+use crate::ssh::{Input, Status};
 use crate::step;
 
 /// How long one may take.
 const LIMIT: Duration = Duration::from_secs(300);
 /// Lines that are kept of one that failed.
 const TAIL: usize = 6;
+/// How a script of ours ends that waited in vain for its turn (sysexits.h: EX_TEMPFAIL).
+const NOT_NOW: u32 = 75;
 /// What certbot says where another one is at work (certbot/_internal/lock.py).
 const BUSY: &str = "Another instance of Certbot is already running";
 
@@ -55,7 +57,7 @@ async fn rehearse(remote: &Remote, cmd: &Cmd) -> Evidence {
     text.push_str(&String::from_utf8_lossy(&done.stderr));
     Evidence::Rehearsed(if done.status.success() {
         Rehearsed::Well { ms: ms(start) }
-    } else if text.contains(BUSY) {
+    } else if text.contains(BUSY) || done.status == Status::Code(NOT_NOW) {
         Rehearsed::Busy
     } else {
         let mut tail = tail(&remote.events.masked(&text));

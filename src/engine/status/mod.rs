@@ -307,8 +307,8 @@ fn of_certificate(site: &Site, host: &Host, said: &Said, shown: Shown) -> Vec<Me
                 },
                 match said.told.timer.failure() {
                     Some(_) => format!(
-                        "`journalctl -u {}-renew` on {name} tells more; `provision verify` rehearses \
-                         it",
+                        "`journalctl -u {0}-renew` on {name} tells more; once that is mended, \
+                         `systemctl start {0}-renew` there",
                         site.name
                     ),
                     None => "provision run".to_owned(),
