@@ -123,7 +123,13 @@ fn of_certificate(certificate: &Certificate, now: u64) -> Row {
     let end = u64::try_from(certificate.not_after).unwrap_or(0);
     let left = match end.checked_sub(now) {
         None | Some(0) => Row::new().ink(Ink::Bad, "ended"),
-        Some(left) => Row::new().ink(Ink::Good, format!("{} left", ahead(left))),
+        Some(left) => {
+            // In its last third it is due for its successor.
+            let life = certificate.not_after.saturating_sub(certificate.not_before);
+            let due = left < u64::try_from(life).unwrap_or(0) / 3;
+            let ink = if due { Ink::Change } else { Ink::Good };
+            Row::new().ink(ink, format!("{} left", ahead(left)))
+        }
     };
     let mut row = left
         .plain(format!(" (until {})", date(end)))

@@ -74,7 +74,15 @@ fn status(standings: &[Standing], others: Vec<Event>, exit_code: u8) -> String {
 #[test]
 fn a_site_that_is_well_is_seen_at_a_glance() {
     // Hosts answer in any order.
-    insta::assert_snapshot!(status(&[proxy(), app("app1")], Vec::new(), 0), @r"");
+    insta::assert_snapshot!(status(&[proxy(), app("app1")], Vec::new(), 0), @r"
+        polls · 2 hosts
+
+        app1   polls-app     running, healthy · 3 days · polls:1
+        proxy  polls-proxy   running, healthy · 3 days · nginx:1.28
+               certificate   60 days left (until 2030-05-16) · Let's Encrypt R12, ECDSA P-256 · polls.example.com, www.polls.example.com
+               renewal       next run in 8 hours · last run 3 hours ago: not due
+        proven 3 days ago
+        ");
 }
 
 #[test]
@@ -108,7 +116,24 @@ fn what_needs_a_hand_is_said_where_it_is_and_once_more_at_the_end() {
     stopped.containers[0].state = "exited".into();
     stopped.containers[0].health = None;
     stopped.containers[0].since = "Exited (1) 5 minutes ago".into();
-    insta::assert_snapshot!(status(&[stopped, ill], Vec::new(), 4), @r"");
+    insta::assert_snapshot!(status(&[stopped, ill], Vec::new(), 4), @r"
+        polls · 2 hosts
+
+        app1   polls-app     exited · Exited (1) 5 minutes ago · polls:1
+        proxy  polls-proxy   running, unhealthy · 3 days · nginx:1.28
+               certificate   5 days left (until 2030-03-22) · polls.example.com, ECDSA P-256 · polls.example.com, www.polls.example.com · self-signed · not trusted here · not the one on file
+               renewal       next run in 8 hours · last run 3 hours ago: failed, no route to the authority · ended well 9 days ago
+               at work       a run of alice@laptop, pid 812
+               guard         firewall, armed: of the run that is at work
+               still due     nginx, systemd; the next run does it
+               reboot        required: provision verify --reboot
+               disk          390 MiB left of 40.0 GiB on /
+        not proven since the last change: provision run
+
+        ✗ proxy: polls-proxy is unhealthy
+          next: `docker logs polls-proxy` on proxy tells why; `provision run` starts it
+        exit code 4: something needs a hand · 0.64 s
+        ");
 }
 
 #[test]
@@ -124,12 +149,33 @@ fn what_is_not_there_is_said_in_words() {
         host: "app1".into(),
         failure: apt_failure(),
     };
-    insta::assert_snapshot!(status(&[bare], vec![failed], 3), @r"");
+    insta::assert_snapshot!(status(&[bare], vec![failed], 3), @r"
+        polls · 2 hosts
+
+        app1   ✗ change: apt-get could not install docker.io
+                 command    apt-get install -y docker.io
+                 exit code  100
+                 printed    E: Unable to fetch some archives
+                            E: No space left
+                 next:      make room on /var, then run it again
+        proxy  certificate   none: HTTP alone, [tls] mode is "off"
+        proven 2 days ago
+        exit code 3: a host can't be read · 0.64 s
+        ");
     let mut unseen = proxy();
     let certificate = unseen.certificate.as_mut().unwrap();
     certificate.unseen = Some("198.51.100.13:443 refused the connection".into());
     unseen.renewal = Some(Renewal::default());
-    insta::assert_snapshot!(status(&[app("app1"), unseen], Vec::new(), 4), @r"");
+    insta::assert_snapshot!(status(&[app("app1"), unseen], Vec::new(), 4), @r"
+        polls · 2 hosts
+
+        app1   polls-app     running, healthy · 3 days · polls:1
+        proxy  polls-proxy   running, healthy · 3 days · nginx:1.28
+               certificate   not seen: 198.51.100.13:443 refused the connection
+               renewal       the timer is not armed · no run yet
+        proven 3 days ago
+        exit code 4: something needs a hand · 0.64 s
+        ");
 }
 
 #[test]
