@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
@@ -24,6 +25,10 @@ impl fmt::Debug for Another {
     }
 }
 
+fn since_1970(seconds: i64) -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+}
+
 /// Believes this certificate alone. Its names and dates have to hold all the same, and the server
 /// has to own its key.
 #[derive(Debug)]
@@ -39,7 +44,7 @@ impl ServerCertVerifier for Exactly {
         _intermediates: &[CertificateDer<'_>],
         server_name: &ServerName<'_>,
         _ocsp_response: &[u8],
-        now: UnixTime,
+        time: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         if *end_entity != self.der {
             let another = OtherError(Arc::new(Another));
@@ -47,12 +52,12 @@ impl ServerCertVerifier for Exactly {
         }
         verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
         let dates = Certificate::from_der(end_entity).ok_or(CertificateError::BadEncoding)?;
-        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        if now > dates.not_after {
-            return Err(CertificateError::Expired.into());
+        let (not_before, not_after) = (since_1970(dates.not_before), since_1970(dates.not_after));
+        if time > not_after {
+            return Err(CertificateError::ExpiredContext { time, not_after }.into());
         }
-        if now < dates.not_before {
-            return Err(CertificateError::NotValidYet.into());
+        if time < not_before {
+            return Err(CertificateError::NotValidYetContext { time, not_before }.into());
         }
         Ok(ServerCertVerified::assertion())
     }

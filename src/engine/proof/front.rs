@@ -371,6 +371,9 @@ impl Watch<'_> {
             .script(script, args)
             .await
             .map_err(|e| e.to_string())?;
+        if !done.status.success() {
+            return Err(format!("{host} could not be asked: {}", done.status));
+        }
         Ok(String::from_utf8_lossy(&done.stdout).trim().to_owned())
     }
 }
