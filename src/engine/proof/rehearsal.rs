@@ -66,9 +66,16 @@ async fn rehearse(remote: &Remote, cmd: &Cmd) -> Evidence {
     })
 }
 
+/// How lines of certbot's begin that say nothing of the fault: where its log lies, which is gone
+/// with its container, and where help is found.
+const NOISE: [&str; 2] = ["Saving debug log", "Ask for help"];
+
 /// The last lines that say something.
 fn tail(text: &str) -> Vec<String> {
-    let says = |line: &&str| line.chars().any(char::is_alphanumeric);
+    let says = |line: &&str| {
+        line.chars().any(char::is_alphanumeric)
+            && !NOISE.iter().any(|noise| line.starts_with(noise))
+    };
     let lines: Vec<&str> = text.lines().map(str::trim).filter(says).collect();
     let from = lines.len().saturating_sub(TAIL);
     lines[from..]
@@ -83,7 +90,8 @@ mod tests {
 
     #[test]
     fn the_last_lines_that_say_something_are_kept() {
-        let text = "one\n\n- - - - -\n  two  \n3\n4\n5\n6\n7\n";
+        let text = "one\n\n- - - - -\n  two  \n3\n4\nSaving debug log to /var\n5\n6\n7\n\
+                    Ask for help at https://example.com\n";
         assert_eq!(tail(text), ["two", "3", "4", "5", "6", "7"]);
         assert_eq!(tail(""), Vec::<String>::new());
     }
