@@ -5,6 +5,10 @@
 
 use serde::Serialize;
 
+mod standing;
+
+pub use standing::{Certificate, Container, Disk, Mend, Renewal, Standing};
+
 /// What the operator asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -17,6 +21,8 @@ pub enum Mode {
     Verify,
     /// Look at servers that others set up: what is reachable, and what is unsound.
     Audit,
+    /// Say how a site is doing.
+    Status,
 }
 
 /// How much a remark weighs.
@@ -206,6 +212,9 @@ pub struct Summary {
     pub unproven: usize,
     /// Milliseconds from start to end.
     pub ms: u64,
+    /// Milliseconds that a rehearsal beside the proof took, which don't count above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rehearsal_ms: Option<u64>,
     /// SSH connections made.
     pub connections: usize,
     /// Commands executed over SSH.
@@ -387,6 +396,8 @@ pub enum Event {
     },
     /// Something was looked at from outside.
     Found(Finding),
+    /// How a host of a site is doing.
+    Stands(Box<Standing>),
     /// Nothing was begun: the command line, site.toml or a file it names is wrong.
     Refused {
         /// What is wrong, as a person reads it.

@@ -11,6 +11,7 @@ mod prompt;
 mod reboot;
 mod run;
 mod stage;
+mod status;
 mod trust;
 
 use std::path::PathBuf;
@@ -33,7 +34,7 @@ pub struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 unexpected, 2 usage or site.toml, 3 a host failed, \
-    4 exposed or not proven, 5 rolled back by a guard, 6 locked by another run, 130 interrupted.";
+    4 exposed, not proven or (status) in need of a hand, 5 rolled back by a guard, 6 locked by another run, 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 enum Verb {
@@ -68,7 +69,12 @@ enum Verb {
         /// Don't ask before restarting a server
         #[arg(long, requires = "reboot")]
         yes: bool,
+        /// Don't rehearse the renewal of the certificate
+        #[arg(long)]
+        no_rehearsal: bool,
     },
+    /// Say how the site is doing: its certificate and renewal, its containers; change nothing
+    Status(StatusArgs),
     /// Look at servers that others set up: who reaches which port, and whether their own firewall
     /// says so; change nothing
     Audit(AuditArgs),
@@ -110,6 +116,7 @@ impl Verb {
         match self {
             Self::Run(run) | Self::Step { run, .. } => Some(&run.output),
             Self::Plan { output, .. } | Self::Verify { output, .. } => Some(output),
+            Self::Status(status) => Some(&status.output),
             _ => None,
         }
     }
@@ -173,6 +180,21 @@ pub struct AuditArgs {
     /// The servers of a site instead
     #[arg(long, value_name = "FILE", conflicts_with = "servers")]
     pub(crate) site: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) ssh: SshArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Which servers are asked how they are doing.
+#[derive(Clone, Debug, Args)]
+pub struct StatusArgs {
+    /// The site
+    #[arg(default_value = "site.toml")]
+    pub(crate) file: PathBuf,
+    /// Only this host (may be repeated)
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Vec<String>,
     #[command(flatten)]
     pub(crate) ssh: SshArgs,
     #[command(flatten)]
@@ -247,13 +269,16 @@ fn carry_out(verb: Verb) -> Result<u8, Error> {
             output,
             reboot,
             yes,
+            no_rehearsal,
         } => {
             site.only = vec!["verify".to_owned()];
+            let rehearse = !no_rehearsal;
             match reboot {
-                false => run::verify(&site, &output),
-                true => reboot::reboot(&site, &output, yes),
+                false => run::verify(&site, &output, rehearse),
+                true => reboot::reboot(&site, &output, yes, rehearse),
             }
         }
+        Verb::Status(args) => status::status(&args),
         Verb::Audit(args) => audit::audit(&args),
         Verb::Init { file } => init::init(&file),
         Verb::Trust { file, yes, ssh } => trust::trust(&file, yes, &ssh),

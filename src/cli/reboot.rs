@@ -8,7 +8,12 @@ use crate::engine::{self, Restarts};
 use crate::event::{Mode, Summary};
 
 /// Proves, and restarts one server after the other; each after a yes.
-pub(super) fn reboot(site: &SiteArgs, output: &OutputArgs, yes: bool) -> Result<u8, Error> {
+pub(super) fn reboot(
+    site: &SiteArgs,
+    output: &OutputArgs,
+    yes: bool,
+    rehearse: bool,
+) -> Result<u8, Error> {
     let asks = !yes && !output.json && std::io::stdin().is_terminal();
     if !yes && !asks {
         return Err(Error::NoTerminal);
@@ -25,7 +30,7 @@ pub(super) fn reboot(site: &SiteArgs, output: &OutputArgs, yes: bool) -> Result<
         let begun = async {
             run::unlock(&site.ssh, &settings, &dialer).await?;
             let survey = engine::survey(plan, &settings, dialer, &events).await;
-            Ok(Restarts::begin(survey, &settings, &events).await)
+            Ok(Restarts::begin(survey, &settings, &events, rehearse).await)
         };
         let result = async {
             let restarts = match stage.drive(begun).await? {

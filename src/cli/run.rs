@@ -112,7 +112,7 @@ pub(super) fn plan(site: &SiteArgs, output: &OutputArgs) -> Result<u8, Error> {
 }
 
 /// `provision verify`.
-pub(super) fn verify(site: &SiteArgs, output: &OutputArgs) -> Result<u8, Error> {
+pub(super) fn verify(site: &SiteArgs, output: &OutputArgs, rehearse: bool) -> Result<u8, Error> {
     // Every host takes part, since each is another's control; the findings are selected.
     let mut everything = site.clone();
     let chosen = std::mem::take(&mut everything.host);
@@ -135,7 +135,7 @@ pub(super) fn verify(site: &SiteArgs, output: &OutputArgs) -> Result<u8, Error> 
         let work = async {
             unlock(&site.ssh, &settings, &dialer).await?;
             let survey = engine::survey(plan, &settings, dialer, &events).await;
-            Ok(engine::prove_only(survey, &settings, &events).await)
+            Ok(engine::prove_only(survey, &settings, &events, rehearse).await)
         };
         match stage.drive(work).await {
             Ok(Ok(summary)) => Ok(stage.end(Ok(summary))),

@@ -27,6 +27,8 @@
 //! | [`knock`] | many connections at once, from here or from a server |
 //! | [`audit`] | judges servers that others set up by their own rules |
 //! | [`reboot`] | restarts servers, and proves the site again after each |
+//! | [`renewal`] | what a proxy says of its certificate and of what renews it |
+//! | [`status`] | how a site is doing |
 //! | [`proof`] | looks from outside and judges |
 //! | [`run`] | all of it, and the summary |
 
@@ -50,10 +52,12 @@ mod proof;
 mod reboot;
 mod refusal;
 mod remote;
+mod renewal;
 mod root;
 mod route;
 mod run;
 mod sight;
+mod status;
 mod survey;
 mod token;
 mod way;
@@ -72,6 +76,7 @@ pub use audit::audit;
 pub use reboot::{Restarts, Turn};
 pub use route::{RouteError, Routes};
 pub use run::{converge_and_prove, prove_only};
+pub use status::{status, status_plan};
 pub use survey::{Survey, survey};
 
 /// What the engine needs beside the plan.
@@ -138,7 +143,7 @@ pub mod exit {
     pub const DONE: u8 = 0;
     /// A host failed.
     pub const FAILED: u8 = 3;
-    /// Exposed, or not proven.
+    /// Exposed, or not proven; or, as a status has it, in need of a hand.
     pub const EXPOSED: u8 = 4;
     /// A guard put the old state back.
     pub const ROLLED_BACK: u8 = 5;

@@ -16,7 +16,7 @@ use super::survey::Survey;
 use super::{Events, Settings, exit};
 use crate::event::{Event, Failure, Finding, Outcome, Summary};
 use crate::plan::Plan;
-use crate::proof::compare;
+use crate::proof::{Claim, compare};
 use crate::shell::Script;
 use crate::site::{Host, Role, Site};
 use crate::ssh::Dialer;
@@ -109,7 +109,7 @@ impl Boot {
 }
 
 impl Restarts {
-    /// Proves the site as it stands. Nothing is restarted unless the proof holds: `Err` is then how
+    /// Proves the site as it stands, with `rehearse` the renewal of its certificate too. Nothing is restarted unless the proof holds: `Err` is then how
     /// it ended, and nothing else is to be done.
     ///
     /// # Errors
@@ -118,6 +118,7 @@ impl Restarts {
         survey: Survey,
         settings: &Settings,
         events: &Events,
+        rehearse: bool,
     ) -> Result<Self, Summary> {
         let mut summary = Summary {
             connections: survey.connections,
@@ -144,7 +145,10 @@ impl Restarts {
             start: survey.start,
             sound: true,
         };
-        this.before = this.measure(true).await;
+        this.before = this.measure(true, rehearse).await;
+        // It isn't rehearsed again after each restart.
+        let rehearsal = Claim::Rehearsal.subject();
+        this.before.retain(|finding| finding.subject != rehearsal);
         if this.summary.unproven + this.summary.failed > 0 {
             return Err(this.end());
         }
@@ -186,7 +190,7 @@ impl Restarts {
             ms: ms(start),
             missing,
         });
-        let after = self.measure(false).await;
+        let after = self.measure(false, false).await;
         let (same, differences) = compare(&self.before, &after);
         self.sound &= differences.is_empty();
         self.events.send(Event::Compared {
@@ -216,21 +220,23 @@ impl Restarts {
     }
 
     /// Takes the proof. Of a later one only the findings are told: the rest is known.
-    async fn measure(&mut self, first: bool) -> Vec<Finding> {
+    async fn measure(&mut self, first: bool, rehearse: bool) -> Vec<Finding> {
         self.renew().await;
         let (sender, mut received) = unbounded_channel();
         let own = Events {
             sender,
             mask: std::sync::Arc::clone(&self.events.mask),
         };
-        (self.summary.proven, self.summary.unproven) = prove_site(
+        let proof = prove_site(
             &self.plan.checks,
             &self.settings,
             &self.remotes,
             &self.dialer,
             &own,
+            rehearse,
         )
         .await;
+        (self.summary.proven, self.summary.unproven) = (proof.proven, proof.unproven);
         drop(own);
         let mut findings = Vec::new();
         while let Ok(event) = received.try_recv() {

@@ -185,8 +185,17 @@ pub async fn converge_and_prove(survey: Survey, settings: &Settings, events: &Ev
                     summary.execs += new.execs;
                 }
             }
-            (summary.proven, summary.unproven) =
-                prove_site(&plan.checks, settings, &remotes, &work.dialer, events).await;
+            // The step that sets the renewal up has rehearsed it.
+            let proof = prove_site(
+                &plan.checks,
+                settings,
+                &remotes,
+                &work.dialer,
+                events,
+                false,
+            )
+            .await;
+            (summary.proven, summary.unproven) = (proof.proven, proof.unproven);
             if summary.unproven == 0 {
                 leave_receipts(&plan.hosts, &remotes, settings).await;
             }
@@ -210,8 +219,13 @@ pub async fn converge_and_prove(survey: Survey, settings: &Settings, events: &Ev
     summary
 }
 
-/// Proves the site as it stands.
-pub async fn prove_only(survey: Survey, settings: &Settings, events: &Events) -> Summary {
+/// Proves the site as it stands; with `rehearse`, the renewal of its certificate too.
+pub async fn prove_only(
+    survey: Survey,
+    settings: &Settings,
+    events: &Events,
+    rehearse: bool,
+) -> Summary {
     let mut summary = Summary {
         connections: survey.connections,
         ..Summary::default()
@@ -228,9 +242,20 @@ pub async fn prove_only(survey: Survey, settings: &Settings, events: &Events) ->
         }
     }
     let plan = survey.plan;
-    (summary.proven, summary.unproven) =
-        prove_site(&plan.checks, settings, &remotes, &survey.dialer, events).await;
-    summary.ms = ms(start);
+    let proof = prove_site(
+        &plan.checks,
+        settings,
+        &remotes,
+        &survey.dialer,
+        events,
+        rehearse,
+    )
+    .await;
+    (summary.proven, summary.unproven) = (proof.proven, proof.unproven);
+    // What is rehearsed beside it has a time of its own.
+    let looked = proof.looked.duration_since(start).as_millis();
+    summary.ms = u64::try_from(looked).unwrap_or(u64::MAX);
+    summary.rehearsal_ms = proof.rehearsal_ms;
     summary.execs = execs(&remotes);
     summary.connections += further(&remotes);
     // What was seen to be closed may not stay so on a host whose rules can't hold.

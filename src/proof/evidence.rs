@@ -31,11 +31,22 @@ pub enum Evidence {
     Shown {
         /// What was shown.
         shown: Shown,
+        /// What lies on the server to be shown.
+        filed: Filed,
         /// When, seconds since 1970.
         now: i64,
     },
     /// The renewal timer was read.
-    Timer(Timer),
+    Timer {
+        /// What it is like.
+        timer: Timer,
+        /// When, seconds since 1970.
+        now: i64,
+    },
+    /// A renewal was rehearsed.
+    Rehearsed(Rehearsed),
+    /// What is known of HTTP/3.
+    Quic(Quic),
     /// Nothing could be measured, and why: "app2 can't be reached over SSH".
     Missing(String),
 }
@@ -120,15 +131,9 @@ pub enum Hello {
 /// What the site's own name got in a TLS handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shown {
-    /// A certificate that was verified.
-    Trusted {
-        /// Its names.
-        names: Vec<String>,
-        /// Its issuer.
-        issuer: String,
-        /// When it ends, seconds since 1970.
-        not_after: i64,
-    },
+    /// A certificate that is believed: by the authorities that this machine trusts or, where
+    /// nobody is to trust it, as exactly the one that lies on the server.
+    Trusted(Leaf),
     /// A certificate that doesn't hold.
     Distrusted {
         /// Its issuer, if it could be read.
@@ -140,13 +145,111 @@ pub enum Shown {
     Failed(String),
 }
 
-/// What systemd says of the renewal timer.
+/// What a server's own certificate says.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaf {
+    /// Its names.
+    pub names: Vec<String>,
+    /// Its issuer.
+    pub issuer: String,
+    /// When it begins to hold, seconds since 1970.
+    pub not_before: i64,
+    /// When it ends, seconds since 1970.
+    pub not_after: i64,
+    /// SHA-256 of its DER form, in hexadecimal digits.
+    pub sha256: String,
+}
+
+/// The certificate that lies on the server for nginx to serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Filed {
+    /// SHA-256 of its DER form, in hexadecimal digits.
+    Certificate(String),
+    /// There is none at this path.
+    Nothing(String),
+    /// It could not be read, and why.
+    Unknown(String),
+}
+
+/// What a server says of the renewal timer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timer {
     /// It will start again at boot.
     pub enabled: bool,
     /// It is running now.
     pub active: bool,
+    /// Since when, seconds since 1970.
+    pub since: Option<i64>,
     /// When it fires next, seconds since 1970.
     pub next: Option<i64>,
+    /// The last run, as it left it on record.
+    pub last: Option<Run>,
+    /// What systemd says of the service that it starts.
+    pub service: Service,
+}
+
+/// A run of the timer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// When it ended, seconds since 1970.
+    pub ended: i64,
+    /// Why it failed, if it did.
+    pub failure: Option<String>,
+    /// What it did: "renewed", "not-due", "watched".
+    pub did: String,
+    /// When one ended well the last time, seconds since 1970.
+    pub well: Option<i64>,
+}
+
+/// The timer's service, as systemd sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Service {
+    /// How it ended, in systemd's word ("exit-code", "timeout"), if not well.
+    pub failed: Option<String>,
+    /// When it ended, seconds since 1970.
+    pub ended: Option<i64>,
+}
+
+impl Timer {
+    /// That the last run failed: when, and why. A run that systemd had to end could leave nothing
+    /// on record, and one by hand is nothing that systemd knows of: the later word counts.
+    pub fn failure(&self) -> Option<(Option<i64>, String)> {
+        let recorded = self.last.as_ref();
+        if let Some(run) = recorded
+            && let Some(message) = &run.failure
+        {
+            return Some((Some(run.ended), message.clone()));
+        }
+        let word = self.service.failed.as_ref()?;
+        let later = match (self.service.ended, recorded) {
+            (Some(ended), Some(run)) => ended >= run.ended,
+            (None, Some(_)) => false,
+            (_, None) => true,
+        };
+        let message = format!("systemd says that its service ended with {word}");
+        later.then_some((self.service.ended, message))
+    }
+}
+
+/// What came of a renewal that was rehearsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rehearsed {
+    /// It would succeed.
+    Well {
+        /// Milliseconds it took.
+        ms: u64,
+    },
+    /// Another certbot was at work.
+    Busy,
+    /// It wouldn't; the last lines it printed.
+    Failed(Vec<String>),
+}
+
+/// What is known of HTTP/3.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quic {
+    /// The `Alt-Svc` header of the page, if it has one (RFC 7838).
+    pub alt_svc: Option<String>,
+    /// Whether Docker publishes 443/udp.
+    pub published: Option<bool>,
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::{Check, Claim, Control, Evidence, Hello, LOOKS, Look, Reach, Shown, Timer, Witness};
+use super::{Check, Claim, Control, Evidence, Hello, LOOKS, Look, Reach, Witness};
 use crate::event::{Finding, Verdict};
 
-const DAY: i64 = 24 * 60 * 60;
+mod tls;
 
 /// What was seen, why it can be believed, and what that makes of the claim.
 struct Judgement {
@@ -58,10 +58,12 @@ pub fn judge(check: &Check, evidence: &Evidence) -> Finding {
         (Claim::Balanced(servers), Evidence::Looks(looks)) => balanced(servers, looks),
         (Claim::Ignored, Evidence::Look(look)) => ignored(look),
         (Claim::NoCertificate, Evidence::Hello(hello)) => no_certificate(hello),
-        (Claim::Certificate { names, margin }, Evidence::Shown { shown, now }) => {
-            certificate(names, *margin, shown, *now)
+        (Claim::Certificate { names, origin }, Evidence::Shown { shown, filed, now }) => {
+            tls::certificate(names, *origin, shown, filed, *now)
         }
-        (Claim::Timer, Evidence::Timer(timer)) => armed(timer),
+        (Claim::Timer, Evidence::Timer { timer, now }) => tls::armed(timer, *now),
+        (Claim::Rehearsal, Evidence::Rehearsed(rehearsed)) => tls::rehearsed(rehearsed),
+        (Claim::Http3, Evidence::Quic(quic)) => tls::quic(quic),
         (_, Evidence::Missing(why)) => inconclusive("not looked at", why),
         (_, _) => inconclusive("not looked at", "something else was measured"),
     };
@@ -309,54 +311,6 @@ fn no_certificate(hello: &Hello) -> Judgement {
             "shown to a foreign name",
         ),
         Hello::Failed(why) => inconclusive("no handshake", why),
-    }
-}
-
-fn certificate(wanted: &[String], margin: i64, shown: &Shown, now: i64) -> Judgement {
-    let (names, issuer, not_after) = match shown {
-        Shown::Trusted {
-            names,
-            issuer,
-            not_after,
-        } => (names, issuer, *not_after),
-        Shown::Distrusted { issuer, reason } => {
-            let issuer = issuer.as_deref().unwrap_or("an unknown issuer");
-            return failed(format!("not trusted, from {issuer}"), reason);
-        }
-        Shown::Failed(why) => return failed("no certificate", why),
-    };
-    let lacking: Vec<&str> = wanted
-        .iter()
-        .filter(|name| !names.contains(name))
-        .map(String::as_str)
-        .collect();
-    if !lacking.is_empty() {
-        return failed(
-            format!("valid for {}", names.join(", ")),
-            format!("not for {}", lacking.join(", ")),
-        );
-    }
-    let left = not_after - now;
-    let left_words = match left / DAY {
-        _ if left < 0 => "ended".to_owned(),
-        0 => format!("{} min left", left / 60),
-        days => format!("{days} days left"),
-    };
-    if left < margin {
-        return failed(left_words, "it should have been renewed by now");
-    }
-    proven(
-        format!("valid for {}", names.join(", ")),
-        format!("from {issuer}; {left_words}"),
-    )
-}
-
-fn armed(timer: &Timer) -> Judgement {
-    match timer {
-        Timer { active: false, .. } => failed("stopped", "the timer is not running"),
-        Timer { enabled: false, .. } => failed("disabled", "it won't start again at boot"),
-        Timer { next: None, .. } => failed("no next run", "systemd has none planned"),
-        Timer { next: Some(_), .. } => proven("armed", "enabled, active, the next run is planned"),
     }
 }
 

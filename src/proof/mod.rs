@@ -13,12 +13,17 @@ mod evidence;
 mod exposure;
 mod judge;
 mod sight;
+mod window;
 
 pub use compare::compare;
-pub use evidence::{Control, Evidence, Hello, Look, Page, Reach, Shown, Timer, Witness};
+pub use evidence::{
+    Control, Evidence, Filed, Hello, Leaf, Look, Page, Quic, Reach, Rehearsed, Run, Service, Shown,
+    Timer, Witness,
+};
 pub use exposure::{Alive, Belief, Knock, exposures};
 pub use judge::judge;
 pub use sight::{Denied, Listener, Published, Sight};
+pub use window::{Origin, Window};
 
 /// One thing to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,15 +72,21 @@ pub enum Claim {
     Ignored,
     /// A TLS handshake with a foreign name gets no certificate. Needs [`Evidence::Hello`].
     NoCertificate,
-    /// A trusted certificate for all these names. Needs [`Evidence::Shown`].
+    /// A certificate for all these names that is believed, is the one on file on the server, and
+    /// isn't overdue for its successor ([`Window`]). Needs [`Evidence::Shown`].
     Certificate {
         /// The names.
         names: Vec<String>,
-        /// How many seconds it must at least still hold.
-        margin: i64,
+        /// Where it comes from.
+        origin: Origin,
     },
-    /// The renewal timer will fire, now and after a reboot. Needs [`Evidence::Timer`].
+    /// The renewal timer will fire, now and after a reboot, and its last run ended well. Needs
+    /// [`Evidence::Timer`].
     Timer,
+    /// A renewal would succeed now. Needs [`Evidence::Rehearsed`].
+    Rehearsal,
+    /// HTTP/3 is offered. Needs [`Evidence::Quic`].
+    Http3,
 }
 
 /// Looks for each server, without which a missing one is inconclusive and not failed: each
@@ -96,6 +107,8 @@ impl Claim {
             Self::NoCertificate => "foreign TLS name".to_owned(),
             Self::Certificate { .. } => "certificate".to_owned(),
             Self::Timer => "renewal timer".to_owned(),
+            Self::Rehearsal => "renewal rehearsal".to_owned(),
+            Self::Http3 => "HTTP/3".to_owned(),
         }
     }
 
@@ -113,6 +126,8 @@ impl Claim {
             Self::NoCertificate => "no certificate".to_owned(),
             Self::Certificate { names, .. } => format!("valid for {}", names.join(", ")),
             Self::Timer => "armed".to_owned(),
+            Self::Rehearsal => "succeeds".to_owned(),
+            Self::Http3 => "offered".to_owned(),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What the events said, kept in order, with answers to what a report asks.
 
-use crate::event::{Difference, Event, Failure, Finding, Mode, Outcome, Remark, State, Summary};
+use crate::event::{
+    Difference, Event, Failure, Finding, Mode, Outcome, Remark, Standing, State, Summary,
+};
 
 /// A change that was made and confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +141,8 @@ pub struct Ledger {
     pub remarks: Vec<(String, Remark)>,
     /// What was seen from outside.
     pub findings: Vec<Finding>,
+    /// How hosts are doing, in the order they were heard of.
+    pub standings: Vec<Standing>,
     /// Servers that were restarted, in order. What is found from the first of them on is held
     /// against [`Self::findings`] and not added to them.
     pub restarts: Vec<Restart>,
@@ -242,6 +246,10 @@ impl Ledger {
                 self.findings.push(finding.clone());
             }
             Event::Found(_) => {}
+            Event::Stands(standing) => {
+                self.host(&standing.host);
+                self.standings.push(Standing::clone(standing));
+            }
             Event::Measured(summary) => self.summary = Some(summary.clone()),
             Event::Restarting { host, .. } => {
                 self.summary = None;

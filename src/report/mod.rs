@@ -5,7 +5,7 @@
 //! | `ledger` | keeps what the events said, and answers questions about it |
 //! | `page` | rows of text with a meaning for colours; nothing unsafe for a terminal gets in |
 //! | `words` | durations, counts and lists as words |
-//! | `plan`, `failure`, `matrix`, `proof`, `audit`, `restart`, `remarks`, `closing` | the ledger as pages |
+//! | `plan`, `failure`, `matrix`, `proof`, `audit`, `status`, `restart`, `remarks`, `closing` | the ledger as pages |
 //! | `story` | which page is due at which event |
 //! | `terminal`, `plain`, `json` | where it goes |
 //!
@@ -27,6 +27,7 @@ mod plan;
 mod proof;
 mod remarks;
 mod restart;
+mod status;
 mod story;
 mod terminal;
 #[cfg(test)]

@@ -134,7 +134,11 @@ fn conclusion(ledger: &Ledger) -> Page {
     }
 
     let time = match (&ledger.summary, ledger.mode) {
-        (Some(summary), Some(Mode::Verify)) => format!(" · {}", duration(summary.ms)),
+        (Some(summary), Some(Mode::Verify)) => {
+            let rehearsal = summary.rehearsal_ms.map(duration);
+            let rehearsal = rehearsal.map_or_else(String::new, |ms| format!(", rehearsal {ms}"));
+            format!(" · {}{rehearsal}", duration(summary.ms))
+        }
         _ => String::new(),
     };
     if reasons.is_empty() {

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::ledger::Ledger;
 use super::page::{Ink, Page, Row};
 use super::words::{count, duration};
-use super::{Verbosity, audit, closing, failure, plan, proof, remarks, restart};
+use super::{Verbosity, audit, closing, failure, plan, proof, remarks, restart, status};
 use crate::event::{Event, Failure, Mode, Outcome};
 
 /// Width of "unchanged", the longest word a line may begin with, and a gap.
@@ -123,6 +123,9 @@ impl Story {
             return Page::new();
         }
         let mut page = self.end();
+        if self.ledger.mode == Some(Mode::Status) {
+            return page;
+        }
         page.gap();
         page.append(closing::broken_off(&self.ledger));
         page
@@ -150,6 +153,7 @@ impl Story {
                 page.append(audit::page(ledger));
                 exit(&mut page);
             }
+            Some(Mode::Status) => page = status::page(ledger, (self.now)()),
             Some(Mode::Verify) if self.measured => {
                 page.append(restart::conclusion(ledger));
                 exit(&mut page);

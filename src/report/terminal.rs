@@ -127,6 +127,7 @@ impl Terminal {
             Event::Restarted { host, .. } => self.set(host, "back; proving again".to_owned()),
             Event::Compared { .. } => self.clear(),
             Event::Seen { .. }
+            | Event::Stands(_)
             | Event::Remarked { .. }
             | Event::Changed { .. }
             | Event::Refused { .. }

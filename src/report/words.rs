@@ -26,6 +26,33 @@ pub(super) fn ago(then: u64, now: u64) -> String {
     }
 }
 
+/// "less than a minute", "12 minutes", "8 hours", "60 days": how long that many seconds are.
+pub(super) fn ahead(seconds: u64) -> String {
+    match seconds {
+        0..60 => "less than a minute".to_owned(),
+        60..3_600 => count(seconds / 60, "minute"),
+        3_600..172_800 => count(seconds / 3_600, "hour"),
+        _ => count(seconds / 86_400, "day"),
+    }
+}
+
+/// "2027-02-18", in UTC, of seconds since 1970.
+pub(super) fn date(at: u64) -> String {
+    // Of years that begin in March, with their odd day at the end, 400 take 146097 days.
+    let days = at / 86_400 + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, later) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    format!("{:04}-{month:02}-{day:02}", era * 400 + year + later)
+}
+
 /// "1 host", "3 hosts".
 pub(super) fn count<N>(n: N, noun: &str) -> String
 where
@@ -81,6 +108,21 @@ mod tests {
             (u64::MAX, "5124095576030 h 25 min"),
         ] {
             assert_eq!(duration(ms), text, "{ms} ms");
+        }
+    }
+
+    #[test]
+    fn a_date_is_the_calendars() {
+        for (at, text) in [
+            (0, "1970-01-01"),
+            (951_825_601, "2000-02-29"),
+            (951_868_800, "2000-03-01"),
+            (1_795_304_472, "2026-11-21"),
+            (4_107_542_399, "2100-02-28"),
+            (4_107_542_400, "2100-03-01"),
+            (4_133_980_799, "2100-12-31"),
+        ] {
+            assert_eq!(date(at), text, "{at}");
         }
     }
 

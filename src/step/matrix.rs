@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use super::app;
 use crate::proof::{Check, Claim, Sight};
-use crate::site::{Allow, Host, Role, Site, Target};
+use crate::site::{Allow, Host, Mode, Role, Site, Target};
 
 /// What a stranger looks for first, whether or not it is there: the web, PostgreSQL, Redis.
 const KNOWN: [u16; 4] = [80, 443, 5432, 6379];
@@ -227,8 +227,12 @@ impl<'a> Matrix<'a> {
             });
         }
         if has(Role::Proxy) && [80, 443].contains(&port) {
+            let tls = !matches!(self.site.tls.mode, Mode::Off);
+            if port == 443 && !tls {
+                return Some(Claim::Closed(port));
+            }
             // The page is asked for instead.
-            let page = port == 443 && public && from.name == HERE;
+            let page = port == (if tls { 443 } else { 80 }) && public && from.name == HERE;
             return (!page).then(|| if public { Claim::Open(port) } else { open() });
         }
         let publishes = app::private_only(self.site, host).is_none_or(|only| only == address);

@@ -13,6 +13,7 @@
 mod certificate;
 mod dns;
 mod error;
+mod exactly;
 mod http;
 mod tcp;
 mod tls;

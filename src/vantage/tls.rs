@@ -16,9 +16,11 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use super::exactly::Exactly;
 use super::{Certificate, Error};
 
-/// Whom we believe: the certificate authorities of this machine, and those of a test CA.
+/// Whom we believe: the certificate authorities of this machine, and those of a test CA; or one
+/// certificate that is known beforehand.
 /// Reading them takes some milliseconds, so one is made for many looks; clones share it.
 #[derive(Clone)]
 pub struct Trust {
@@ -72,6 +74,25 @@ impl Trust {
             Verifier::new_with_extra_roots(extra, provider.clone()).map_err(TrustError::Load)?;
         Ok(Self {
             verifier: Arc::new(verifier),
+            provider,
+        })
+    }
+
+    /// The first certificate in this PEM text and no other, whoever signed it; its names and dates
+    /// have to hold all the same.
+    ///
+    /// # Errors
+    /// If there is none in it.
+    pub fn exactly(pem: &str) -> Result<Self, TrustError> {
+        let mut found = CertificateDer::pem_slice_iter(pem.as_bytes());
+        let der = found.next().ok_or(TrustError::Empty)?;
+        let der = der.map_err(TrustError::Pem)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        Ok(Self {
+            verifier: Arc::new(Exactly {
+                der,
+                provider: provider.clone(),
+            }),
             provider,
         })
     }

@@ -12,6 +12,7 @@ fn a_host_that_does_not_answer_is_named_with_the_stage_and_what_to_do() {
         &["plan"][..],
         &["run", "--yes"],
         &["step", "docker", "--yes"],
+        &["status"],
     ] {
         let said = home.call(verb);
         assert_eq!(said.code, 3, "{}", said.stdout);

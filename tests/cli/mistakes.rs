@@ -59,6 +59,7 @@ fn a_mistake_in_site_toml_is_shown_where_it_is_by_every_verb() {
             &["plan", "--json"],
             &["run", "--yes"],
             &["verify"],
+            &["status"],
             &["step", "firewall", "--yes"],
             &["trust", "--yes"],
         ] {

@@ -31,6 +31,11 @@ impl Authority {
 
     /// A server's TLS with a certificate for `names`, which ends in the year `until`.
     pub fn tls(&self, names: &[&str], until: i32) -> TlsAcceptor {
+        self.tls_and_pem(names, until).0
+    }
+
+    /// The same, and the certificate in PEM.
+    pub fn tls_and_pem(&self, names: &[&str], until: i32) -> (TlsAcceptor, String) {
         let key = KeyPair::generate().unwrap();
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
@@ -45,7 +50,7 @@ impl Authority {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)
             .unwrap();
-        TlsAcceptor::from(Arc::new(config))
+        (TlsAcceptor::from(Arc::new(config)), certificate.pem())
     }
 }
 

@@ -68,6 +68,54 @@ async fn a_certificate_of_a_stranger_is_not_trusted_and_still_described() {
     assert!(reason.contains("UnknownIssuer"), "{reason}");
 }
 
+/// What a handshake with this server comes to, if exactly this certificate is believed.
+async fn believed(pem: &str, address: SocketAddr) -> Handshake {
+    let trust = Trust::exactly(pem).unwrap();
+    handshake(address, Some(NAME), &trust, LIMIT).await.unwrap()
+}
+
+#[tokio::test]
+async fn one_certificate_is_believed_whoever_signed_it_and_no_other() {
+    let stranger = Authority::new("(STAGING) Stranger");
+    let (tls, pem) = stranger.tls_and_pem(&[NAME], 2100);
+    let address = over_tls(tls, OK).await;
+    match believed(&pem, address).await {
+        Handshake::Accepted(Some(seen)) => {
+            assert_eq!(Certificate::from_pem(&pem), Some(seen.clone()));
+            assert_eq!((seen.key.as_str(), seen.names.len()), ("ECDSA P-256", 1));
+        }
+        other => panic!("{other:?}"),
+    }
+    let trust = Trust::exactly(&pem).unwrap();
+    assert_eq!(get(address).send(&trust).await.unwrap().status, 200);
+
+    // Of the same authority, for the same name.
+    let (_, another) = stranger.tls_and_pem(&[NAME], 2100);
+    match believed(&another, address).await {
+        Handshake::Distrusted { reason, .. } => {
+            assert!(reason.contains("on file on the server"), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_believed_has_to_hold_all_the_same() {
+    let stranger = Authority::new("Stranger");
+    for (names, year, word) in [
+        (&[NAME][..], 2021, "expired"),
+        (&["other.example.com"][..], 2100, "other.example.com"),
+    ] {
+        let (tls, pem) = stranger.tls_and_pem(names, year);
+        let address = over_tls(tls, OK).await;
+        match believed(&pem, address).await {
+            Handshake::Distrusted { reason, .. } => assert!(reason.contains(word), "{reason}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(matches!(Trust::exactly(""), Err(TrustError::Empty)));
+}
+
 #[tokio::test]
 async fn a_certificate_for_another_name_does_not_hold() {
     let authority = Authority::new("Lab CA");

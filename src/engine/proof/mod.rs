@@ -6,6 +6,7 @@
 //! | [`reach`] | all connections of one vantage, in one command or from here |
 //! | [`silence`] | which packets the deny rules have counted |
 //! | [`front`] | the page, redirects, TLS, the renewal timer |
+//! | [`rehearsal`] | the renewal, rehearsed |
 //! | [`stranger`] | servers that aren't the site's, to look from |
 //! | [`doubt`] | what makes a vantage or a silence doubtful, as remarks |
 
@@ -13,13 +14,15 @@ mod cells;
 mod doubt;
 mod front;
 mod reach;
+mod rehearsal;
 mod silence;
 mod stranger;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Instant;
 
-use super::remote::Remote;
+use super::remote::{Remote, ms};
 use super::{Events, Settings, sight};
 use crate::event::{Event, Finding, Verdict};
 use crate::proof::{Check, Claim, Sight};
@@ -44,14 +47,28 @@ pub(super) struct Scene<'a> {
     pub strangers: &'a [Stranger],
 }
 
-/// Looks at everything that must be proven of the site, on the hosts that these checks name.
+/// What a proof came to.
+pub(super) struct Proof {
+    /// Findings that hold.
+    pub proven: usize,
+    /// Findings that don't, or are inconclusive.
+    pub unproven: usize,
+    /// When everything but rehearsals was looked at.
+    pub looked: Instant,
+    /// Milliseconds that rehearsals took, if there were any.
+    pub rehearsal_ms: Option<u64>,
+}
+
+/// Looks at everything that must be proven of the site, on the hosts that these checks name; with
+/// `rehearse`, the renewal is rehearsed beside it.
 pub(super) async fn prove_site(
     checks: &[Check],
     settings: &Settings,
     remotes: &BTreeMap<String, Remote>,
     dialer: &Dialer,
     events: &Events,
-) -> (usize, usize) {
+    rehearse: bool,
+) -> Proof {
     let site = &settings.site;
     let hosts: BTreeSet<&str> = checks.iter().map(|check| check.host.as_str()).collect();
     let chosen = |check: &Check| hosts.contains(check.host.as_str());
@@ -78,13 +95,36 @@ pub(super) async fn prove_site(
         remarks.retain(|(host, _)| hosts.contains(host.as_str()));
         (findings, remarks)
     };
-    let ((mut findings, remarks), fronts) =
-        tokio::join!(connections, front::findings(&fronts, site, remotes));
-    findings.extend(fronts);
+    let looks = async {
+        let ((mut findings, remarks), fronts) =
+            tokio::join!(connections, front::findings(&fronts, site, remotes));
+        findings.extend(fronts);
+        (findings, remarks, Instant::now())
+    };
+    let rehearsals = async {
+        let start = Instant::now();
+        let findings = match rehearse {
+            true => rehearsal::findings(&hosts, site, remotes).await,
+            false => Vec::new(),
+        };
+        let took = (!findings.is_empty()).then(|| ms(start));
+        (findings, took)
+    };
+    let ((mut findings, mut remarks, looked), (rehearsals, rehearsal_ms)) =
+        tokio::join!(looks, rehearsals);
+    findings.extend(rehearsals);
+    let of_tls = front::remarks(site).into_iter();
+    remarks.extend(of_tls.filter(|(host, _)| hosts.contains(host.as_str())));
     for (host, remark) in remarks {
         events.send(Event::Remarked { host, remark });
     }
-    tell(findings, events)
+    let (proven, unproven) = tell(findings, events);
+    Proof {
+        proven,
+        unproven,
+        looked,
+        rehearsal_ms,
+    }
 }
 
 /// Sends findings and counts them.

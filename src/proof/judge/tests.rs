@@ -1,7 +1,7 @@
 //! Claims, evidence, verdicts, by table.
 
 use super::*;
-use crate::proof::Page;
+use crate::proof::{Origin, Page, Timer};
 use Verdict::{Failed, Inconclusive, Proven};
 
 fn finding(claim: Claim, evidence: &Evidence) -> Finding {
@@ -333,60 +333,6 @@ fn a_stranger_is_ignored_only_by_a_server_that_was_reached() {
 }
 
 #[test]
-fn a_certificate_is_trusted_covers_every_name_and_lasts() {
-    let names = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
-    let claim = Claim::Certificate {
-        names: names(&["a.example.com", "b.example.com"]),
-        margin: 10 * DAY,
-    };
-    let trusted = |covers: &[&str], left| Shown::Trusted {
-        names: names(covers),
-        issuer: "CN=R10".to_owned(),
-        not_after: 1_000_000_000 + left,
-    };
-    let both = ["b.example.com", "a.example.com"];
-    for (shown, expected) in [
-        (trusted(&both, 60 * DAY), Proven),
-        (trusted(&both, 10 * DAY), Proven),
-        (trusted(&both, 10 * DAY - 1), Failed),
-        (trusted(&both, 60), Failed),
-        (trusted(&both, -1), Failed),
-        (trusted(&["a.example.com"], 60 * DAY), Failed),
-        (
-            Shown::Distrusted {
-                issuer: Some("CN=(STAGING) R10".to_owned()),
-                reason: "unknown issuer".to_owned(),
-            },
-            Failed,
-        ),
-        (Shown::Failed("time-out".to_owned()), Failed),
-    ] {
-        let evidence = Evidence::Shown {
-            shown,
-            now: 1_000_000_000,
-        };
-        assert_eq!(verdict(&claim, &evidence), expected, "{evidence:?}");
-    }
-}
-
-#[test]
-fn a_timer_is_armed_now_and_after_a_reboot() {
-    for (enabled, active, next, expected) in [
-        (true, true, Some(1), Proven),
-        (false, true, Some(1), Failed),
-        (true, false, Some(1), Failed),
-        (true, true, None, Failed),
-    ] {
-        let evidence = Evidence::Timer(Timer {
-            enabled,
-            active,
-            next,
-        });
-        assert_eq!(verdict(&Claim::Timer, &evidence), expected, "{evidence:?}");
-    }
-}
-
-#[test]
 fn what_was_not_measured_is_never_proven() {
     let claims = [
         Claim::Blocked(80),
@@ -402,9 +348,11 @@ fn what_was_not_measured_is_never_proven() {
         Claim::NoCertificate,
         Claim::Certificate {
             names: Vec::new(),
-            margin: 0,
+            origin: Origin::Acme,
         },
         Claim::Timer,
+        Claim::Rehearsal,
+        Claim::Http3,
     ];
     for claim in claims {
         let missing = Evidence::Missing("app2 is gone".to_owned());
@@ -412,11 +360,15 @@ fn what_was_not_measured_is_never_proven() {
         let other = if claim == Claim::Timer {
             Evidence::Look(Look::Closed)
         } else {
-            Evidence::Timer(Timer {
-                enabled: true,
-                active: true,
-                next: Some(1),
-            })
+            Evidence::Timer {
+                timer: Timer {
+                    enabled: true,
+                    active: true,
+                    next: Some(1),
+                    ..Timer::default()
+                },
+                now: 0,
+            }
         };
         assert_eq!(verdict(&claim, &other), Inconclusive, "{claim:?}");
     }

@@ -18,6 +18,7 @@ mod proof;
 mod remarks;
 mod restart;
 mod run;
+mod status;
 
 /// A time of day for the snapshots, seconds since 1970.
 const NOW: u64 = 1_900_000_000;

@@ -13,6 +13,7 @@ use askama::Template;
 
 use self::sandbox::Setting;
 use super::{Cx, Error, Resources, Step, certificate, proxy, reload};
+use crate::resource::Op;
 use crate::resource::certificate::SELF_SIGNED;
 use crate::resource::file::File;
 use crate::resource::packages::Packages;
@@ -20,7 +21,6 @@ use crate::resource::pending::Pending;
 use crate::resource::retired::Retired;
 use crate::resource::task::Task;
 use crate::resource::unit::Unit;
-use crate::resource::{Op, Resource};
 use crate::shell::{Cmd, Secret};
 use crate::site::{Mode, OnFailure};
 
@@ -130,37 +130,12 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let script = places.file("renew.sh");
     let alert = cx.site.tls.on_failure.as_ref();
 
-    let mut writes = vec!["/var/lib/provision".to_owned()];
-    let mut args = vec![
-        site.to_owned(),
-        places.state.clone(),
-        material.host.clone(),
-        proxy::container(cx),
-    ];
+    let args = arguments(cx, &places, &material.host);
     let mut scripts = vec![("renew.sh", RENEW), ("reload.sh", reload::SCRIPT)];
     // What other modes left.
     let mut files = vec![];
-    match &cx.site.tls.mode {
-        Mode::Acme(acme) => {
-            let ca = certificate::ca_path(cx).unwrap_or_else(|| "-".to_owned());
-            args.extend([
-                "letsencrypt".to_owned(),
-                certificate.to_owned(),
-                acme.image.to_string(),
-                places.file("acme"),
-                acme.directory.clone(),
-                ca,
-            ]);
-        }
-        Mode::SelfSigned(own) => {
-            args.push("self-signed".to_owned());
-            let own = certificate::self_signed::wanted(cx, own);
-            // Less its file, which every source of certificates has.
-            args.extend(own.arguments().into_iter().skip(1));
-            writes.push(certificate::directory(cx));
-            scripts.push(("self-signed.sh", SELF_SIGNED));
-        }
-        Mode::Provided(_) | Mode::Off => args.push("provided".to_owned()),
+    if matches!(cx.site.tls.mode, Mode::SelfSigned(_)) {
+        scripts.push(("self-signed.sh", SELF_SIGNED));
     }
     if !matches!(cx.site.tls.mode, Mode::SelfSigned(_)) {
         files.push(places.file("self-signed.sh"));
@@ -177,11 +152,8 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         files.push(places.file("alert.conf"));
     }
 
-    let sandbox = sandbox::renewal(writes);
-    let start: Vec<String> = [script.clone()]
-        .into_iter()
-        .chain(args.iter().cloned())
-        .collect();
+    let sandbox = sandbox_of(cx);
+    let start: Vec<String> = [script.clone()].into_iter().chain(args).collect();
     let stop = [&script, "--ended", site, &places.state].map(str::to_owned);
     let service = Service {
         site,
@@ -216,10 +188,56 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         Cmd::new("systemctl").arg("daemon-reload"),
     )));
     all.push(Box::new(Unit::new(places.unit(".timer"), "renewal")));
-    if let Mode::Acme(_) = &cx.site.tls.mode {
-        all.push(Box::new(rehearsal(cx, &places, &args, &sandbox)));
+    if let Some(rehearsal) = rehearsal(cx) {
+        let depends = format!("{RENEW}\n{rehearsal:?}\n{:?}", cx.site.domains);
+        let op = Op::run("rehearse the renewal", rehearsal).long();
+        let receipt = places.rehearsal();
+        all.push(Box::new(Task::new(
+            "renewal rehearsal",
+            receipt,
+            depends,
+            vec![op],
+        )));
     }
     Ok(all)
+}
+
+/// The arguments of the script for the certificate in this file on the host, by where it comes
+/// from.
+fn arguments(cx: &Cx<'_>, places: &Places, file: &str) -> Vec<String> {
+    let mut args = vec![
+        places.site.clone(),
+        places.state.clone(),
+        file.to_owned(),
+        proxy::container(cx),
+    ];
+    match &cx.site.tls.mode {
+        Mode::Acme(acme) => args.extend([
+            "letsencrypt".to_owned(),
+            cx.site.canonical().to_string(),
+            acme.image.to_string(),
+            places.file("acme"),
+            acme.directory.clone(),
+            certificate::ca_path(cx).unwrap_or_else(|| "-".to_owned()),
+        ]),
+        Mode::SelfSigned(own) => {
+            args.push("self-signed".to_owned());
+            let own = certificate::self_signed::wanted(cx, own);
+            // Less its file, which every source of certificates has.
+            args.extend(own.arguments().into_iter().skip(1));
+        }
+        Mode::Provided(_) | Mode::Off => args.push("provided".to_owned()),
+    }
+    args
+}
+
+/// What the script is let do, by where the certificate comes from.
+fn sandbox_of(cx: &Cx<'_>) -> Vec<Setting> {
+    let mut writes = vec!["/var/lib/provision".to_owned()];
+    if matches!(cx.site.tls.mode, Mode::SelfSigned(_)) {
+        writes.push(certificate::directory(cx));
+    }
+    sandbox::renewal(writes)
 }
 
 fn failed(e: askama::Error) -> Error {
@@ -275,24 +293,24 @@ fn told(
     Ok(all)
 }
 
-/// A dry run of certbot, in what the unit's own sandbox lets it do.
-fn rehearsal(
-    cx: &Cx<'_>,
-    places: &Places,
-    args: &[String],
-    sandbox: &[Setting],
-) -> impl Resource + use<> {
-    let mut rehearsal = Cmd::new("systemd-run").args(["--quiet", "--collect", "--wait", "--pipe"]);
-    for (name, value) in sandbox {
-        rehearsal = rehearsal.arg(format!("--property={name}={value}"));
+/// What rehearses a renewal on the proxy and saves nothing, in what the unit's own sandbox lets it
+/// do; `None` where no authority is asked for one.
+pub(super) fn rehearsal(cx: &Cx<'_>) -> Option<Cmd> {
+    let (Mode::Acme(_), Some(material)) = (&cx.site.tls.mode, certificate::wanted(cx)) else {
+        return None;
+    };
+    let places = Places::of(cx);
+    let mut cmd = Cmd::new("systemd-run").args(["--quiet", "--collect", "--wait", "--pipe"]);
+    for (name, value) in sandbox_of(cx) {
+        cmd = cmd.arg(format!("--property={name}={value}"));
     }
-    let words = [places.file("renew.sh"), "--rehearse".to_owned()];
-    let words = words.iter().chain(args);
+    let script = [places.file("renew.sh"), "--rehearse".to_owned()];
+    let words = script
+        .into_iter()
+        .chain(arguments(cx, &places, &material.host));
     // systemd-run(1) would put variables in place.
-    let rehearsal = rehearsal
-        .arg("--")
-        .args(words.map(|word| word.replace('$', "$$")));
-    let depends = format!("{RENEW}\n{rehearsal:?}\n{:?}", cx.site.domains);
-    let op = Op::run("rehearse the renewal", rehearsal).long();
-    Task::new("renewal rehearsal", places.rehearsal(), depends, vec![op])
+    Some(
+        cmd.arg("--")
+            .args(words.map(|word| word.replace('$', "$$"))),
+    )
 }
