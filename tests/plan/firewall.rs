@@ -39,7 +39,7 @@ fn rules(site: &str, host: &str) -> Vec<String> {
         let ops = resource.converge(&seen);
         told.extend(ops.iter().filter_map(|op| match op.action {
             Action::Run { .. } => op.what.strip_prefix("ufw ").map(str::to_owned),
-            Action::Put { .. } => None,
+            Action::Put { .. } | Action::Look(_) => None,
         }));
     }
     told.retain(|rule| !rule.ends_with(" port 22"));

@@ -121,7 +121,7 @@ fn files(plan: &Plan, host: &str, certificate: bool) -> BTreeMap<String, String>
             Content::Secret(secret) => Some((path, format!("secret: {}", secret.reveal()))),
             other => panic!("{path} is put as {other:?}"),
         },
-        Action::Run { .. } => None,
+        Action::Run { .. } | Action::Look(_) => None,
     })
     .collect()
 }

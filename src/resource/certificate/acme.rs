@@ -313,7 +313,7 @@ impl Resource for Certificate {
         let noted = Noted::read(&note, &self.directory, &self.wanted().join(" "));
         Ok(match noted.and_then(|noted| noted.holds(self.now)) {
             Some((why, mend)) => State::Refused {
-                what: format!("{what}, and {why}"),
+                what: format!("{what}; {why}"),
                 mend,
             },
             None => differs(what),

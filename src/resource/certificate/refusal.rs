@@ -295,9 +295,9 @@ impl Noted {
         let until = self.limited.until(self.at);
         (now < until).then(|| {
             let what = format!(
-                "{}: the authority refused at {}",
-                self.limited.what(),
-                shown(self.at)
+                "the authority refused at {}: {}",
+                shown(self.at),
+                self.limited.what()
             );
             (what, self.limited.mend(until))
         })

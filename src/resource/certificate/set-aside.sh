@@ -2,6 +2,7 @@
 # make one of another name. Nothing is deleted.
 # Arguments: certbot's directory, the certificate's name.
 base=$1 name=$2
+umask 077
 aside=$base/aside-$(date +%s)
 for part in "renewal/$name.conf" "live/$name" "archive/$name"; do
     if [ -e "$base/$part" ] || [ -h "$base/$part" ]; then

@@ -387,10 +387,10 @@ fn a_refusal_that_holds_keeps_the_authority_from_being_asked_again() {
         .file(REFUSED, &note("2030-01-01 00:30:00", names));
     assert_eq!(
         state(&wanted(), &refused),
-        "refused: missing, and the limit of failed challenges of a name is reached (Let's \
-         Encrypt: 5 an hour): the authority refused at 2029-12-31 23:59 UTC (run again after \
-         2030-01-01 00:30 UTC; until then nothing is asked of it. Mend meanwhile why they failed. \
-         To try things out, take staging = true, whose limits are wide)"
+        "refused: missing; the authority refused at 2029-12-31 23:59 UTC: the limit of failed \
+         challenges of a name is reached (Let's Encrypt: 5 an hour) (run again after 2030-01-01 \
+         00:30 UTC; until then nothing is asked of it. Mend meanwhile why they failed. To try \
+         things out, take staging = true, whose limits are wide)"
     );
     for note in [
         note("2030-01-01 00:00:00", names),
