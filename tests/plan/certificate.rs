@@ -40,7 +40,7 @@ fn seen(there: &[&str]) -> Observed {
 fn served(plan: &Plan, step: &str, there: &[&str]) -> String {
     let proxy = plan.hosts.iter().find(|h| h.host.name.as_str() == "proxy");
     let steps = &proxy.unwrap().steps;
-    let step = steps.iter().find(|s| s.entry.step == step).unwrap();
+    let step = steps.iter().find(|s| s.name == step).unwrap();
     let ops = step.resources.iter().flat_map(|r| r.converge(&seen(there)));
     let conf = ops.into_iter().find_map(|op| match op.action {
         Action::Put {
@@ -95,7 +95,7 @@ fn what_an_earlier_mode_left_goes_at_the_very_end() {
         let plan = plan(mode);
         let proxy = plan.hosts.iter().find(|h| h.host.name.as_str() == "proxy");
         let steps = &proxy.unwrap().steps;
-        let step = steps.iter().find(|s| s.entry.step == "certificate");
+        let step = steps.iter().find(|s| s.name == "certificate");
         let last = step.unwrap().resources.last().unwrap();
         assert_eq!(last.id(), "what an earlier certificate left");
         let [op] = &last.converge(&seen(&[ACME, PROVIDED, OWN]))[..] else {

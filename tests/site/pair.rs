@@ -182,9 +182,9 @@ fn the_picture_of_a_mistake_points_at_the_file_that_is_wrong() {
     let text = site().replace("key = \"key.pem\"", "key = \"other.pem\"");
     insta::assert_snapshot!(home.picture(&text), @r#"
     error: the key other.pem can't be used: it is not the key of certificate 1 (CN=x)
-      --> site.toml:13:7
+      --> site.toml:14:7
        |
-    13 | key = "other.pem"
+    14 | key = "other.pem"
        |       ^^^^^^^^^^^
        |
     help: write the path of the key that this certificate was made for
