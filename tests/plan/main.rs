@@ -11,6 +11,7 @@ mod bootstrap;
 mod files;
 mod firewall;
 mod order;
+mod renewal;
 mod secrets;
 
 use std::collections::BTreeMap;
@@ -55,6 +56,7 @@ fn site(text: &str) -> Site {
     let file = Path::new("/nowhere/site.toml");
     let environment = |name: &str| match name {
         "HOME" => Some(OsString::from("/nowhere")),
+        "WEBHOOK" => Some(OsString::from("https://hook.example/c4n4ry")),
         _ => Some(OsString::from(format!("c4n4ry-{}", name.to_lowercase()))),
     };
     site::parse(text, file, environment).unwrap_or_else(|error| panic!("{error}"))

@@ -11,6 +11,7 @@ mod gather;
 mod login;
 #[cfg(target_os = "linux")]
 mod scripts;
+mod served;
 mod system;
 mod unfirewall;
 
