@@ -27,8 +27,8 @@ run)
     ;;
 exec)
     case $* in
-    *' -t') [ ! -e refused ] || { echo "nginx: [emerg] no \"x\" here"; exit 1; } ;;
-    *reload) [ ! -e fifo ] || echo >fifo ;;
+    *' -t') [ ! -e refused ] || { echo "nginx: [emerg] no \"x\" here"; echo "nginx: test failed"; exit 1; } ;;
+    *reload) read -r _ pid <running && kill -s USR1 "$pid" ;;
     esac
     ;;
 logs) echo "what nginx logged" ;;
@@ -52,7 +52,7 @@ impl Drop for Proxy {
 
 /// A certificate and its key, that began and will end so many days from now.
 fn pem(since: u64, left: u64) -> String {
-    let day = |days: u64| Duration::from_secs(days * DAY + 3600);
+    let day = |days: u64| Duration::from_secs(days * DAY + 3590);
     let mut params = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
     params.not_before = (SystemTime::now() - day(since)).into();
     params.not_after = (SystemTime::now() + day(left)).into();
@@ -92,13 +92,12 @@ impl Proxy {
 
     /// A process with a worker, that has another one after a reload.
     fn start_nginx(&mut self, heeds: bool) {
-        let fifo = self.at("fifo");
-        let made = Command::new("mkfifo").arg(&fifo).status().unwrap();
-        assert!(made.success());
-        let then = if heeds { "sleep 100 & kill $old;" } else { "" };
-        let text =
-            format!("sleep 100 & old=$!; while read -r _ <\"$0\"; do {then} done; kill $old");
-        let nginx = Command::new("sh").args(["-c", &text]).arg(fifo).spawn();
+        let heed = match heeds {
+            true => "sleep 100 & new=$!; kill $old; old=$new",
+            false => ":",
+        };
+        let text = format!("trap '{heed}' USR1; sleep 100 & old=$!; while :; do wait; done");
+        let nginx = Command::new("sh").args(["-c", &text]).spawn();
         let nginx = self.nginx.insert(nginx.unwrap());
         let pid = nginx.id();
         let children = format!("/proc/{pid}/task/{pid}/children");
@@ -268,7 +267,7 @@ fn nginx_that_refuses_is_a_failure_and_tried_again_next_time() {
     proxy.write("new.pem", &pem(0, 90));
     proxy.write("refused", "");
     let why = failed(&proxy.certbot(&[]).output().unwrap());
-    assert_eq!(why, "nginx: nginx: [emerg] no \"x\" here");
+    assert_eq!(why, "nginx: [emerg] no \"x\" here");
     assert_eq!((proxy.reloads(), proxy.served()), (0, String::new()));
     fs::remove_file(proxy.at("refused")).unwrap();
     ended_well(&proxy.certbot(&[]).output().unwrap());
@@ -296,7 +295,7 @@ fn a_provided_certificate_is_watched() {
     for (since, left, expected) in [
         (700, 29, "expires in 29 days"),
         (20, 9, "expires in 9 days"),
-        (6, 0, "expires in 60 minutes"),
+        (6, 0, "expires in 59 minutes"),
     ] {
         proxy.write(LIVE, &pem(since, left));
         let why = failed(&watch());

@@ -13,6 +13,7 @@ mod files;
 mod firewall;
 mod gixy;
 mod order;
+mod renewal;
 mod secrets;
 
 use std::collections::BTreeMap;
@@ -57,6 +58,7 @@ fn site(text: &str) -> Site {
     let file = Path::new("/nowhere/site.toml");
     let environment = |name: &str| match name {
         "HOME" => Some(OsString::from("/nowhere")),
+        "WEBHOOK" => Some(OsString::from("https://hook.example/c4n4ry")),
         _ => Some(OsString::from(format!("c4n4ry-{}", name.to_lowercase()))),
     };
     site::parse(text, file, environment).unwrap_or_else(|error| panic!("{error}"))

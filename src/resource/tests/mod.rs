@@ -15,6 +15,7 @@ mod login;
 mod pair;
 #[cfg(target_os = "linux")]
 mod scripts;
+mod served;
 mod system;
 mod unfirewall;
 

@@ -92,8 +92,9 @@ attempt() {
     "$@" >"$out" 2>&1 </dev/null || status=$?
     cat -- "$out"
     [ "$status" -ne 0 ] || return 0
-    # certbot tells where its log lies and where help is found last.
-    said=$(sed -n 's/^Failed to renew certificate [^ ]* with error: //p' "$out" | sed -n '$p')
+    # certbot says last where its log lies and where help is found, nginx that it failed.
+    said=$(sed -n -e 's/^Failed to renew certificate [^ ]* with error: //p' \
+        -e 's/^nginx: \(\[emerg] \)/\1/p' "$out" | sed -n '$p')
     [ -n "$said" ] || said=$(grep -v -e '^Ask for help' -e '^[[:space:]-]*$' "$out" | sed -n '$p') || :
     fault "$what: ${said:-it ended with $status}"
     return 1
