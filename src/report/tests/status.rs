@@ -149,7 +149,7 @@ fn what_is_not_there_is_said_in_words() {
         host: "app1".into(),
         failure: apt_failure(),
     };
-    insta::assert_snapshot!(status(&[bare], vec![failed], 3), @r"
+    insta::assert_snapshot!(status(&[bare], vec![failed], 3), @r#"
         polls · 2 hosts
 
         app1   ✗ change: apt-get could not install docker.io
@@ -161,7 +161,7 @@ fn what_is_not_there_is_said_in_words() {
         proxy  certificate   none: HTTP alone, [tls] mode is "off"
         proven 2 days ago
         exit code 3: a host can't be read · 0.64 s
-        ");
+        "#);
     let mut unseen = proxy();
     let certificate = unseen.certificate.as_mut().unwrap();
     certificate.unseen = Some("198.51.100.13:443 refused the connection".into());
