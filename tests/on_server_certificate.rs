@@ -107,7 +107,7 @@ fn a_certificate_is_made_for_all_names_with_the_key_that_was_asked_for() {
         assert_eq!(
             (leaf.key, leaf.names.as_slice()),
             (
-                key,
+                key.to_string(),
                 &names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()[..]
             )
         );
