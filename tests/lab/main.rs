@@ -9,6 +9,8 @@
 //! | `servers` | the lab's hosts: fresh, converged, their consoles, their fingerprints |
 //! | `site` | variants of the lab's site.toml |
 //! | `outside` | the stranger: curl and pollers |
+//! | `requests` | requests that run all the while, and the certificates they are shown |
+//! | `authority` | ACME authorities of a scenario's own |
 //! | `world` | labs side by side on one machine |
 //! | `cmdlines` | what can be read in the process table |
 //! | `scenario/` | one file a topic, in the order they run |
@@ -22,9 +24,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 #![allow(missing_docs, reason = "a test is no library")]
 
+mod authority;
 mod cmdlines;
 mod outside;
 mod program;
+mod requests;
 mod scenario;
 mod servers;
 mod site;
@@ -58,6 +62,14 @@ fn main() -> ExitCode {
         }
         Some(outside::SCAN) => {
             outside::scan(&words.next().unwrap());
+            return ExitCode::SUCCESS;
+        }
+        Some(requests::ASK_ON) => {
+            requests::ask_on(words);
+            return ExitCode::SUCCESS;
+        }
+        Some(requests::ASK_ONCE) => {
+            requests::ask_once(words);
             return ExitCode::SUCCESS;
         }
         _ => {}

@@ -44,10 +44,15 @@ pub struct Variant {
 impl Variant {
     /// The lab's site, changed.
     pub fn new(change: impl FnOnce(&mut Table)) -> Self {
+        Self::beside(|site, _| change(site))
+    }
+
+    /// The same, with files beside it, which go into its directory.
+    pub fn beside(change: impl FnOnce(&mut Table, &Path)) -> Self {
         let text = std::fs::read_to_string(file()).unwrap();
         let mut table: Table = text.parse().unwrap();
-        change(&mut table);
         let dir = tempfile::tempdir().unwrap();
+        change(&mut table, dir.path());
         std::fs::write(dir.path().join("site.toml"), table.to_string()).unwrap();
         Self { dir }
     }

@@ -25,6 +25,7 @@ mod power;
 mod refusals;
 mod rules;
 mod ssh_servers;
+mod tls;
 mod values;
 
 /// A scenario by its name.
@@ -195,6 +196,46 @@ pub const ALL: &[Scenario] = &[
         options::private_network,
     ),
     ("options_own_steps_need_no_rust", options::own_steps),
+    (
+        "tls_requests_that_run_all_the_while_see_what_is_lost",
+        tls::requests_see_a_loss,
+    ),
+    (
+        "tls_certificates_of_every_source_take_each_other_s_place_and_no_request_is_lost",
+        tls::switches::all,
+    ),
+    (
+        "tls_a_certificate_of_minutes_is_renewed_reboots_are_survived_and_a_failure_is_told",
+        tls::renewal::of_minutes,
+    ),
+    (
+        "tls_a_pair_that_can_t_be_served_is_refused_by_line_and_nothing_is_touched",
+        tls::pairs::refused,
+    ),
+    (
+        "tls_an_authority_that_refuses_good_requests_is_asked_again_within_bounds",
+        tls::trouble::nonces,
+    ),
+    (
+        "tls_an_authority_that_can_t_find_the_name_is_not_hammered",
+        tls::trouble::resolver,
+    ),
+    (
+        "tls_what_no_challenge_could_reach_is_refused_before_the_authority_is_asked",
+        tls::trouble::before_asking,
+    ),
+    (
+        "tls_a_foreign_name_gets_neither_page_nor_certificate",
+        tls::foreign::names,
+    ),
+    (
+        "tls_forged_headers_don_t_reach_the_app",
+        tls::foreign::headers,
+    ),
+    (
+        "tls_killed_while_a_certificate_comes_the_next_run_converges",
+        tls::killed::at_any_moment,
+    ),
     (
         "git_a_new_revision_is_rolled_out_while_visitors_see_only_200",
         git::rolled_out,
