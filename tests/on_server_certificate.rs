@@ -105,7 +105,7 @@ fn a_certificate_is_made_for_all_names_with_the_key_that_was_asked_for() {
     ] {
         let leaf = made.make(args);
         assert_eq!(
-            (leaf.key, leaf.names.as_slice()),
+            (leaf.key.clone(), leaf.names.as_slice()),
             (
                 key.to_string(),
                 &names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>()[..]
