@@ -133,7 +133,7 @@ fn capital(text: &str) -> String {
 
 /// Why else: parts of a line in lower case that all have to be there, what it means, and what to
 /// do. The first that fits is meant.
-const REASONS: [(&[&str], &str, &str); 19] = [
+const REASONS: [(&[&str], &str, &str); 21] = [
     (
         &["nxdomain"],
         "the authority finds no such name in DNS",
@@ -205,6 +205,18 @@ const REASONS: [(&[&str], &str, &str); 19] = [
         &["external account"],
         "the authority gives certificates only to accounts that it knows",
         "take another authority: provision doesn't bind accounts",
+    ),
+    (
+        &["account ", " not found"],
+        "the authority doesn't know the account that certbot kept",
+        "move its directory below /etc/letsencrypt/accounts aside on the proxy, then run again: a \
+         new one is made",
+    ),
+    (
+        &["no account exists"],
+        "the authority doesn't know the account that certbot kept",
+        "move its directory below /etc/letsencrypt/accounts aside on the proxy, then run again: a \
+         new one is made",
     ),
     (
         &["certificate verify failed"],

@@ -169,6 +169,10 @@ fn what_else_went_wrong_is_told_with_what_to_do() {
             "the proxy gets no answer from the authority",
         ),
         (
+            error("Account https://ca.example/my-account/1ce6 not found."),
+            "doesn't know the account",
+        ),
+        (
             "archive directory exists for a.example\n".to_owned(),
             "is not whole",
         ),
