@@ -233,12 +233,12 @@ fn nginx_gets_the_whole_configuration_once_there_is_a_certificate() {
     assert_eq!(
         ops(&nginx, &with().absent(conf)),
         "test and write /srv/site.conf: put /srv/site.conf root:root 0644, checked by \
-         sh … nginx:1.28, marks /var/lib/nginx <- \"http\\nhttps\\n\""
+         sh … nginx:1.28 /srv/polls/proxy/tls, marks /var/lib/nginx <- \"http\\nhttps\\n\""
     );
     assert_eq!(
         ops(&nginx, &without().absent(conf)),
         "test and write /srv/site.conf: put /srv/site.conf root:root 0644, checked by \
-         sh … nginx:1.28, marks /var/lib/nginx <- \"http\\n\""
+         sh … nginx:1.28 /srv/polls/proxy/tls, marks /var/lib/nginx <- \"http\\n\""
     );
     let text = sha256("http\nhttps\n");
     assert!(
