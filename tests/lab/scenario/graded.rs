@@ -20,7 +20,10 @@ const TREE: &str = "/var/cache/provision-lab/testssl";
 /// What is worse than LOW and no matter of how nginx serves, with the reason.
 const OF_THE_LAB: [(&str, &str); 2] = [
     ("engine_problem", "about the OpenSSL that testssl.sh uses"),
-    ("cert_revocation", "the lab's authority has neither CRL nor OCSP"),
+    (
+        "cert_revocation",
+        "the lab's authority has neither CRL nor OCSP",
+    ),
 ];
 
 /// The lab's site with these lines in `[proxy]`.
