@@ -356,6 +356,20 @@ fn what_is_published_beside_what_is_wanted_is_told_with_its_addresses() {
     assert!(whys[0].why.contains("silence"), "{whys:?}");
     let local = port("127.0.0.1", 5432, 5432, "tcp");
     said(&sound().and(&container("db", "x", &local)), &[]);
+    // A port of UDP is another than that of TCP, and may be wanted by itself.
+    let web = [
+        port("0.0.0.0", 443, 443, "udp"),
+        port("::", 443, 443, "udp"),
+    ]
+    .join(",");
+    let seen = sound().and(&container("polls-proxy", "x", &web));
+    let seen = seen.observed(super::facts());
+    for (wanted, count) in [
+        (wanted().published(443, 443), 1),
+        (wanted().published_udp(443, 443), 0),
+    ] {
+        assert_eq!(remarks(&seen, &wanted).unwrap().len(), count);
+    }
 }
 
 #[test]
