@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use provision::lab::{DNS_PORT, DOMAIN, GATEWAY};
 use serde_json::json;
 
+use crate::servers::console;
 use crate::site;
 
 /// How long a service may take to answer.
@@ -81,6 +82,11 @@ impl Authority {
                 "PEBBLE_AUTHZREUSE",
                 settings.reuse_authorizations_percent.to_string(),
             );
+        // An account with one that ended is none with this one.
+        console(
+            "proxy",
+            &format!("rm -rf /etc/letsencrypt/accounts/{GATEWAY}:{port}"),
+        );
         let service = Service::start(&dir, command);
         let ask = |what: &str| {
             let url = format!("https://{GATEWAY}:{}/{what}/0", port + 1000);

@@ -26,11 +26,8 @@ pub fn names() {
             let resolve = format!("{DOMAIN}:443:{address}");
             let url = format!("https://{DOMAIN}/polls/");
             let answer = curl(&["--cacert", &ca(), "--resolve", &resolve, "-H", &host, &url]);
-            let refused = answer.status == 0 || answer.status == 421;
-            assert!(
-                refused && !answer.body.contains("<title>"),
-                "{host}: {answer:?}"
-            );
+            let by_the_app = answer.header("x-served-by").is_some();
+            assert!(answer.status != 200 && !by_the_app, "{host}: {answer:?}");
         }
         // Without a name at all, as HTTP/1.0 allows.
         let answer = curl(&[
@@ -112,10 +109,8 @@ fn echoed(address: &str) -> String {
         "X-Forwarded-Proto: forged",
         "X-Forwarded-Host: forged.example",
         "X-Forwarded-Port: 192.0.2.66",
-        "X-Forwarded-Server: forged.example",
+        "X-Forwarded-Protocol: forged",
         "X-Forwarded-Ssl: forged",
-        "X-Scheme: forged",
-        "X-Client-IP: 192.0.2.66",
         "Proxy: http://forged.example",
     ] {
         args.extend(["-H", header]);

@@ -16,8 +16,8 @@ pub fn refused() {
     let own = Own::new();
     let (chain, key) = own.pair(DOMAIN, 2029);
     let (_, other_key) = own.pair(DOMAIN, 2029);
-    let before = fingerprints();
     let requests = Requests::start(Over::Https);
+    let before = fingerprints();
     for (what, pair, says) in [
         ("the key of another", (chain, other_key), "key.pem"),
         ("expired", own.pair(DOMAIN, 2025), "chain.pem"),
@@ -63,7 +63,7 @@ pub fn refused() {
             }
         }
     }
-    assert_eq!(requests.none_lost("refused pairs").len(), 1);
     assert_untouched(&before, &fingerprints(), "refused pairs");
+    assert_eq!(requests.none_lost("refused pairs").len(), 1);
     assert_eq!(page(PROXY[0]).status, 200);
 }
