@@ -72,12 +72,18 @@ pub fn serving(site: &Site, host: &Host) -> Serving {
     }
 }
 
+/// What an operation holds while it goes on: one of a run, or the renewal.
+const TURN: &str = "/var/lib/provision/operation";
+
 /// What rehearses the renewal on every proxy, where there is one.
 pub fn rehearsals(site: &Site) -> Vec<(Check, Cmd)> {
     let mut all = Vec::new();
     for host in site.with_role(Role::Proxy) {
         let name = host.name.as_str();
         if let Some(cmd) = renewal::rehearsal(&Cx { site, host, now: 0 }) {
+            // Nothing is waited for: what goes on there may be the renewal itself.
+            let turn = Cmd::new("flock").args(["--nonblock", "--conflict-exit-code", "75", TURN]);
+            let cmd = turn.args(cmd.argv().iter().cloned());
             all.push((check(name, name, None, Claim::Rehearsal), cmd));
         }
     }

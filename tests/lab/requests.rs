@@ -188,7 +188,11 @@ impl Requests {
             all.push(shown);
         }
         let second = all.pop().unwrap_or_default();
-        assert_eq!(all, std::slice::from_ref(&second), "{what}: by IPv4 and by IPv6");
+        assert_eq!(
+            all,
+            std::slice::from_ref(&second),
+            "{what}: by IPv4 and by IPv6"
+        );
         second
     }
 }

@@ -353,14 +353,14 @@ fn a_renewal_waits_for_what_a_run_is_doing_and_a_rehearsal_is_part_of_it() {
         !free.unwrap().success()
     });
     ended_well(&proxy.certbot(&["--rehearse"]).output().unwrap());
-    assert_eq!(proxy.record("did").as_deref(), Some("rehearsed"));
+    assert_eq!(proxy.record("did"), None, "what is rehearsed isn't done");
     let rehearsed = "--dry-run --server https://ca.example/dir?a=%20";
     assert_eq!(proxy.read("called").matches(rehearsed).count(), 1);
 
     let mut renewal = proxy.certbot(&[]).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(renewal.try_wait().unwrap(), None);
-    assert_eq!(proxy.record("did").as_deref(), Some("rehearsed"));
+    assert_eq!(proxy.record("did"), None);
     // flock(1) has a child that holds the lock too.
     let _gone = Command::new("pkill")
         .args(["-P", &holder.id().to_string()])

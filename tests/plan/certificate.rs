@@ -4,7 +4,7 @@ use provision::plan::Plan;
 use provision::resource::fact::File;
 use provision::resource::{Action, Content, Observed};
 
-use crate::{SCALED, whole};
+use crate::{SCALED, asked, whole};
 
 const ACME: &str = "/etc/letsencrypt/live/polls.example.com/fullchain.pem";
 const PROVIDED: &str = "/srv/polls/proxy/tls/provided.pem";
@@ -20,6 +20,7 @@ fn plan(mode: &str) -> Plan {
 /// A proxy where these certificates are, and no other file that a step looks at.
 fn seen(there: &[&str]) -> Observed {
     let mut seen = Observed::default();
+    asked(&mut seen);
     for path in [ACME, PROVIDED, OWN] {
         for path in [path.to_owned(), path.replace(".pem", ".crt")] {
             let file = there.contains(&&*path).then(|| File {

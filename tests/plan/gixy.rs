@@ -41,7 +41,7 @@ fn all() -> Vec<(&'static str, String)> {
     let of =
         |text: &str, certificate| crate::files(&whole(text), "proxy", certificate)[CONF].clone();
     let media = "locations = [{ url = \"/media/\", directory = \"/srv/media\", expires = \"30d\" }, \
-                 { url = \"/files\", directory = \"/srv/files\" }]\n";
+                 { url = \"/files/\", directory = \"/srv/files\" }]\n";
     vec![
         ("the challenge alone", conf("", false)),
         ("as it comes", tls("")),

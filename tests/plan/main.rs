@@ -84,17 +84,8 @@ TLS SNI support enabled
 configure arguments: --with-http_ssl_module --with-http_v2_module --with-http_v3_module
 ";
 
-/// The files that a plan puts on a host that is bare, or that has its certificate already.
-fn files(plan: &Plan, host: &str, certificate: bool) -> BTreeMap<String, String> {
-    let mut seen = Observed::default();
-    let there = certificate.then(|| File {
-        kind: "regular file".to_owned(),
-        mode: 0o644,
-        owner: "root:root".to_owned(),
-        modified: 0,
-        sha256: None,
-        content: None,
-    });
+/// nginx was asked what it can do, and there is no configuration yet.
+fn asked(seen: &mut Observed) {
     seen.files.insert(
         "/var/lib/provision/polls/nginx".to_owned(),
         Some(File {
@@ -108,6 +99,20 @@ fn files(plan: &Plan, host: &str, certificate: bool) -> BTreeMap<String, String>
     );
     let site_conf = "/srv/polls/proxy/conf.d/site.conf";
     seen.files.insert(site_conf.to_owned(), None);
+}
+
+/// The files that a plan puts on a host that is bare, or that has its certificate already.
+fn files(plan: &Plan, host: &str, certificate: bool) -> BTreeMap<String, String> {
+    let mut seen = Observed::default();
+    let there = certificate.then(|| File {
+        kind: "regular file".to_owned(),
+        mode: 0o644,
+        owner: "root:root".to_owned(),
+        modified: 0,
+        sha256: None,
+        content: None,
+    });
+    asked(&mut seen);
     let chain = "/etc/letsencrypt/live/polls.example.com/fullchain.pem";
     seen.files.insert(chain.to_owned(), there);
     for name in ["provided", "self-signed"] {

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::{Cx, container, directory, locations, ports};
+use super::{Cx, container, directory, locations, published};
 use crate::resource::sha256;
 
 #[derive(Template)]
@@ -27,7 +27,7 @@ pub(super) fn text(cx: &Cx<'_>) -> Result<(String, String), askama::Error> {
     let places: Vec<(String, String)> = locations
         .map(|(at, location)| (location.directory.to_string(), locations::inside(at)))
         .collect();
-    let ports: Vec<String> = ports(site)
+    let ports: Vec<String> = published(site)
         .into_iter()
         .map(|(protocol, port)| match protocol.as_str() {
             "tcp" => format!("{port}:{port}"),

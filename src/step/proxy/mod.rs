@@ -60,6 +60,17 @@ pub(super) fn ports(site: &Site) -> Vec<(Protocol, u16)> {
     ports
 }
 
+/// What the container publishes: 443 also where nothing listens on it and the firewall keeps it
+/// shut, since a container that publishes another port has to be made anew.
+fn published(site: &Site) -> Vec<(Protocol, u16)> {
+    let mut ports = ports(site);
+    let tls = (Protocol::Tcp, 443);
+    if !ports.contains(&tls) {
+        ports.push(tls);
+    }
+    ports
+}
+
 fn failed(e: askama::Error) -> Error {
     Error {
         step: "proxy".to_owned(),

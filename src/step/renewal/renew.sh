@@ -8,10 +8,11 @@
 #
 # STATE is the directory of the site's receipts; FILE the certificate, which may hold its key
 # too; CA "-" or a file of authorities that certbot trusts. A rehearsal asks the authority for
-# all but the certificate, within an operation of a run. "--ended" notes the end of a run that
-# couldn't do so itself; systemd says in the environment what it was.
+# all but the certificate; whoever calls it sees to it that nothing else goes on. "--ended" notes
+# the end of a run that couldn't do so itself; systemd says in the environment what it was.
 #
-# How it ended is left in STATE/renewal; why it failed, in its last line on stderr.
+# How it ended is left in STATE/renewal, unless it was a rehearsal; why it failed, in its last line
+# on stderr.
 set -eu
 export LC_ALL=C
 umask 077
@@ -27,8 +28,9 @@ site=$1 state=$2
 shift 2
 did='' why='' out=
 
-# Notes how it ended: $1 is ok or failed.
+# Notes how it ended: $1 is ok or failed. What was only tried says nothing of what was done.
 note() {
+    [ "$how" != rehearse ] || return 0
     now=$(date +%s)
     ok=$now
     if [ "$1" = failed ]; then
