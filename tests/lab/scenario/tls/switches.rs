@@ -100,11 +100,14 @@ fn replaced(site: &Variant, what: &str) -> Shown {
     let shown = switch(site, what, Over::Https);
     let after = served();
     assert_ne!(before.fingerprint, after.fingerprint, "{what}");
-    assert_eq!(
-        shown,
-        [before, after.clone()],
-        "{what}: one after the other"
-    );
+    assert_eq!(shown.first(), Some(&before), "{what}");
+    assert_eq!(shown.last(), Some(&after), "{what}");
+    // Going back to an authority, what it issued before may be served until it has issued again.
+    for shown in &shown[1..shown.len() - 1] {
+        let may = shown.issuer == after.issuer && shown.names.contains(&DOMAIN.to_owned());
+        assert!(may && after.issuer != before.issuer, "{what}: {shown:#?}");
+    }
+    assert!(shown.len() <= 3, "{what}: {shown:#?}");
     after
 }
 
