@@ -12,7 +12,7 @@ use crate::authority::{Authority, Settings, bundle};
 use crate::outside::{PROXY, curl};
 use crate::requests::{ECDSA, Over, RSA, Requests, Shown, fingerprint_of};
 use crate::servers::{converged, run_with, tell_resolver};
-use crate::site::{Variant, set};
+use crate::site::{Variant, lab, set};
 
 /// A name that the lab's resolver doesn't know by itself.
 const THIRD: &str = "votes.example.test";
@@ -176,7 +176,14 @@ pub fn all() {
         assert_eq!(shown.fingerprint, fingerprint_of(&pair.0), "{what}");
     }
 
-    let off = Variant::new(|site| mode(site, "off", &[]));
+    let off = Variant::beside(|site, dir| {
+        mode(site, "off", &[]);
+        // The app sends visitors to HTTPS by itself unless it is told otherwise.
+        let env = fs::read_to_string(Path::new(&lab()).join("app.env")).unwrap();
+        let path = dir.join("app.env");
+        fs::write(&path, format!("{env}DJANGO_SECURE_SSL_REDIRECT=no\n")).unwrap();
+        set(site, &["app", "env_file"], path.to_str().unwrap());
+    });
     switch(&off, "off", Over::Http);
     for address in PROXY {
         let resolve = format!("{DOMAIN}:80:{address}");
