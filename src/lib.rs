@@ -21,6 +21,7 @@ pub mod playbook;
 pub mod proof;
 pub mod report;
 pub mod resource;
+pub mod secrets;
 pub mod shell;
 pub mod site;
 pub mod ssh;

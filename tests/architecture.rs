@@ -15,6 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("resource", &["shell", "event"]),
     ("lint", &["resource", "event", "shell"]),
     ("proof", &["event"]),
+    ("secrets", &["shell"]),
     (
         "step",
         &[
@@ -36,7 +37,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "engine", "event", "input", "lab", "lint", "plan", "playbook", "proof", "report",
-            "resource", "shell", "site", "ssh", "step", "vantage",
+            "resource", "secrets", "shell", "site", "ssh", "step", "vantage",
         ],
     ),
     ("main", &["cli"]),

@@ -1,6 +1,7 @@
 //! `provision audit`: servers that others set up.
 
 use super::stage::Stage;
+use super::vault::Opener;
 use super::{AuditArgs, Error, prepare, run};
 use crate::engine;
 use crate::event::Mode;
@@ -15,7 +16,7 @@ const STEP: &str = "audit";
 /// Looks, and says what is exposed.
 pub(super) fn audit(args: &AuditArgs) -> Result<u8, Error> {
     let site = match &args.site {
-        Some(file) => site::load(file)?,
+        Some(file) => site::load(file, &Opener::default())?,
         None => bare(&args.servers)?,
     };
     let settings = prepare::settings(site, &args.ssh)?;

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::event::{Event, Place};
-use crate::{engine, input, lab, plan, playbook, site, ssh};
+use crate::{engine, input, lab, plan, playbook, secrets, site, ssh};
 
 /// Why a verb could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,17 @@ pub enum Error {
         /// Why.
         cause: io::Error,
     },
+    /// The secrets file.
+    #[error("{}: {why}", .file.display())]
+    Secrets {
+        /// The file, or where its value was to come from.
+        file: PathBuf,
+        /// What is wrong, and what to do.
+        why: String,
+    },
+    /// The secrets file can't be opened or locked.
+    #[error("the secrets file: {0}")]
+    Locked(#[from] secrets::Error),
     /// It is there already.
     #[error("{} is there already; name another file or remove it", .0.display())]
     Exists(PathBuf),
@@ -112,6 +123,8 @@ impl Error {
         match self {
             Self::Site(_)
             | Self::Playbook(_)
+            | Self::Secrets { .. }
+            | Self::Locked(_)
             | Self::Plan(_)
             | Self::Git(_)
             | Self::UnknownStep { .. }

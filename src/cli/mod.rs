@@ -10,9 +10,11 @@ mod prepare;
 mod prompt;
 mod reboot;
 mod run;
+mod secrets;
 mod stage;
 mod status;
 mod trust;
+mod vault;
 
 use std::path::PathBuf;
 
@@ -95,6 +97,8 @@ enum Verb {
         #[command(flatten)]
         ssh: SshArgs,
     },
+    /// The secrets file beside site.toml: make what is missing, or change it
+    Secrets(secrets::SecretsArgs),
     /// List the steps of a playbook
     Steps {
         /// A shipped playbook or the path of one
@@ -282,6 +286,7 @@ fn carry_out(verb: Verb) -> Result<u8, Error> {
         Verb::Audit(args) => audit::audit(&args),
         Verb::Init { file } => init::init(&file),
         Verb::Trust { file, yes, ssh } => trust::trust(&file, yes, &ssh),
+        Verb::Secrets(args) => secrets::run(&args),
         Verb::Steps { playbook } => explain::steps(&playbook),
         Verb::Explain { step } => explain::explain(&step),
         Verb::Lab(args) => lab::run(args),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::vault::Opener;
 use super::{Error, SiteArgs, SshArgs};
 use crate::engine::{Routes, Settings};
 use crate::plan::{self, Plan, Selection};
@@ -15,7 +16,7 @@ use crate::step;
 
 /// A site and its playbook, checked.
 pub(super) fn load(file: &Path) -> Result<(Site, Playbook), Error> {
-    let mut site = site::load(file)?;
+    let mut site = site::load(file, &Opener::default())?;
     let base = site.file.parent().map_or_else(PathBuf::new, Path::to_owned);
     let playbook = playbook::load(&site.playbook, &base, &step::names())?;
     site::resolve_git(&mut site.app.source)?;

@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use super::raw::{RawApp, RawSource, RawSuperuser, Text};
 use super::read::Reader;
+use super::secrets::Values;
 use super::{
     AbsolutePath, App, Email, EnvName, ImageRef, Source, Superuser, UrlPath, context, env_file, git,
 };
@@ -17,9 +18,13 @@ use crate::shell::Secret;
 pub(super) fn resolve(
     reader: &Reader<'_>,
     raw: &RawApp,
+    values: &Values<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<App, Error> {
-    let superuser = raw.superuser.as_ref().map(|raw| superuser(reader, raw));
+    let superuser = match &raw.superuser {
+        Some(raw) => Some(superuser(reader, raw, values, warnings)?),
+        None => None,
+    };
     let static_root = raw.static_root.as_ref();
     let source = source(reader, &raw.source)?;
     if let (Source::Path { dir, .. }, Some(env_file)) = (&source, &raw.env_file) {
@@ -30,10 +35,10 @@ pub(super) fn resolve(
         port: reader.within("port", raw.port.as_ref(), 8000, 1..=u16::MAX)?,
         publish: reader.within("publish", raw.publish.as_ref(), 80, 1..=u16::MAX)?,
         health: reader.name_or(raw.health.as_ref(), "/", UrlPath::new)?,
-        env: environment(reader, raw, warnings)?,
+        env: environment(reader, raw, values, warnings)?,
         migrate: raw.migrate,
         collectstatic: raw.collectstatic,
-        superuser: superuser.transpose()?,
+        superuser,
         static_root: static_root
             .map(|text| reader.name(text, AbsolutePath::new))
             .transpose()?,
@@ -124,6 +129,7 @@ fn local(reader: &Reader<'_>, text: &Text) -> Result<Source, Error> {
 fn environment(
     reader: &Reader<'_>,
     raw: &RawApp,
+    values: &Values<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<BTreeMap<EnvName, Secret>, Error> {
     let mut all: BTreeMap<EnvName, Secret> = BTreeMap::new();
@@ -160,7 +166,8 @@ fn environment(
     }
     for text in &raw.secrets {
         let name = reader.name(text, EnvName::new)?;
-        add(text, name, reader.variable(text)?, "`secrets`")?;
+        let value = values.get(reader, text, warnings)?;
+        add(text, name, value, "`secrets`")?;
     }
     warnings.extend(all.iter().filter_map(|(name, value)| truthy(name, value)));
     Ok(all)
@@ -210,7 +217,12 @@ fn sent_along(reader: &Reader<'_>, dir: &Path, env_file: &Text) -> Option<String
     })
 }
 
-fn superuser(reader: &Reader<'_>, raw: &RawSuperuser) -> Result<Superuser, Error> {
+fn superuser(
+    reader: &Reader<'_>,
+    raw: &RawSuperuser,
+    values: &Values<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Superuser, Error> {
     let name = raw.name.get_ref();
     // 150 is what Django's own user model takes.
     if name.is_empty() || name.chars().count() > 150 || name.chars().any(char::is_control) {
@@ -221,11 +233,11 @@ fn superuser(reader: &Reader<'_>, raw: &RawSuperuser) -> Result<Superuser, Error
         ));
     }
     reader.name(&raw.password_env, EnvName::new)?;
-    let password = reader.variable(&raw.password_env)?;
+    let password = values.get(reader, &raw.password_env, warnings)?;
     if password.is_empty() {
         return Err(reader.wrong(
             raw.password_env.span(),
-            format!("the environment's {} is empty", raw.password_env.get_ref()),
+            format!("the value of {} is empty", raw.password_env.get_ref()),
             "set it to the superuser's password",
         ));
     }

@@ -21,6 +21,8 @@ pub(super) struct Entry {
     pub value: Secret,
     /// The line its name stands on, from 1.
     pub line: usize,
+    /// The last line of its value, from 1.
+    pub end: usize,
 }
 
 /// The variables of an env file, in its order.
@@ -61,6 +63,7 @@ pub(super) fn parse(document: &Document) -> Result<Vec<Entry>, Error> {
             name,
             value: Secret::new(value),
             line: number,
+            end: document.position(next.min(text.len()).saturating_sub(1)).0,
         });
         at = next;
     }

@@ -10,7 +10,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::raw::{EXAMPLES, RawSite, Text};
 use super::read::{Lookup, Reader};
-use super::{Domain, Site, SiteName, Verify, app, hosts, jump, options, proxy, ssh, tls};
+use super::secrets::Values;
+use super::{Domain, Site, SiteName, Verify, app, hosts, jump, options, proxy, secrets, ssh, tls};
+use super::{NoVault, Vault};
 use crate::input::{Document, Error};
 
 /// Reads a site.toml, with everything it names: the key, the env file, the CA, the
@@ -18,12 +20,12 @@ use crate::input::{Document, Error};
 ///
 /// # Errors
 /// It can't be read, or the first mistake in it.
-pub fn load(path: &Path) -> Result<Site, Error> {
+pub fn load(path: &Path, vault: &dyn Vault) -> Result<Site, Error> {
     let document = Document::open(
         path,
         "`provision init` writes a first one; another's path can be given as an argument",
     )?;
-    resolve(document, path, &|name| std::env::var_os(name))
+    resolve(document, path, &|name| std::env::var_os(name), vault)
 }
 
 /// The same for a text that `file` is said to hold, with a given environment. Paths in the
@@ -37,10 +39,15 @@ pub fn parse(
     env: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Site, Error> {
     let document = Document::new(file.display().to_string(), text);
-    resolve(document, file, &env)
+    resolve(document, file, &env, &NoVault)
 }
 
-fn resolve(mut document: Document, file: &Path, env: Lookup<'_>) -> Result<Site, Error> {
+fn resolve(
+    mut document: Document,
+    file: &Path,
+    env: Lookup<'_>,
+    vault: &dyn Vault,
+) -> Result<Site, Error> {
     let secrets = secret_places(document.text());
     document.hide(secrets);
     let raw: RawSite = document.read(EXAMPLES)?;
@@ -49,15 +56,13 @@ fn resolve(mut document: Document, file: &Path, env: Lookup<'_>) -> Result<Site,
         source,
         mend: "go to a directory that exists".to_owned(),
     })?;
-    let reader = Reader {
-        document: &document,
-        base: file.parent().unwrap_or(Path::new("/")),
-        env,
-    };
+    let reader = Reader::new(&document, file.parent().unwrap_or(Path::new("/")), env);
     let mut warnings = Vec::new();
-    let app = app::resolve(&reader, &raw.app, &mut warnings)?;
-    let mut hosts = hosts::resolve(&reader, &raw.hosts)?;
     let mut ssh = ssh::resolve(&reader, &raw.ssh)?;
+    let secrets = secrets::resolve(&reader, &raw.secrets, &file, ssh.key.clone())?;
+    let values = Values::new(&reader, &secrets, vault, &raw)?;
+    let app = app::resolve(&reader, &raw.app, &values, &mut warnings)?;
+    let mut hosts = hosts::resolve(&reader, &raw.hosts)?;
     jump::check(&reader, &raw.ssh, &raw.hosts, &mut ssh, &mut hosts)?;
     hosts::check_ports(&reader, &raw.hosts, &hosts, &raw.app, &app)?;
     let docker = options::docker(&reader, &raw.docker)?;
@@ -120,7 +125,7 @@ fn domains(reader: &Reader<'_>, raw: &Spanned<Vec<Text>>) -> Result<Vec<Domain>,
 
 /// The values of `[app.env]` are secrets, and so may be what stands in place of the source of
 /// a password: no picture of a mistake shows them.
-fn secret_places(text: &str) -> Vec<Range<usize>> {
+pub(super) fn secret_places(text: &str) -> Vec<Range<usize>> {
     let (root, faults) = DeTable::parse_recoverable(text);
     if let Some(fault) = faults.first() {
         // Of what follows a fault the parser can't be sure.
@@ -134,6 +139,17 @@ fn secret_places(text: &str) -> Vec<Range<usize>> {
         Some(_) => env.map(Spanned::span).into_iter().collect(),
         None => Vec::new(),
     };
+    // What stands in place of a source.
+    if let Some(secrets) = table("secrets").and_then(DeValue::as_table) {
+        let from = secrets.get("from").map(Spanned::get_ref);
+        let from = from.and_then(DeValue::as_table);
+        places.extend(
+            from.into_iter()
+                .flat_map(DeTable::values)
+                .map(Spanned::span),
+        );
+        places.extend(secrets.get("passphrase").map(Spanned::span));
+    }
     let hosts = table("hosts").and_then(DeValue::as_table);
     let hosts = hosts.into_iter().flat_map(DeTable::values);
     for table in table("ssh").into_iter().chain(hosts.map(Spanned::get_ref)) {

@@ -1,9 +1,10 @@
 //! The site as its operator describes it: hosts with roles, the app, TLS, the firewall.
 //!
 //! The rooms: `load` reads a file, `raw` is its shape, `read` what every part is resolved
-//! with; `ssh`, `jump`, `hosts`, `app`, `proxy`, `tls` and `options` resolve one part each;
-//! `public_key`, `pair`, `chain`, `pem`, `env_file`, `context` and `git` read what a site names;
-//! `name` and `network` are values with a grammar; `destination` is a server as ssh takes it, `bare` a site of nothing but such;
+//! with; `ssh`, `jump`, `hosts`, `app`, `proxy`, `tls`, `secrets` and `options` resolve one part
+//! each; `public_key`, `pair`, `chain`, `pem`, `env_file`, `context` and `git` read what a site
+//! names; `name` and `network` are values with a grammar; `destination` is a server as ssh takes
+//! it, `bare` a site of nothing but such;
 //! `starter` is what `provision init` writes, `pin` what `provision trust`
 //! adds.
 //!
@@ -31,6 +32,7 @@ mod proxy;
 mod public_key;
 mod raw;
 mod read;
+mod secrets;
 mod ssh;
 mod starter;
 mod tls;
@@ -49,6 +51,7 @@ pub use name::{
 pub use pair::Pair;
 pub use pin::pin_host_key;
 pub use proxy::{AccessLog, Balance, Compatibility, Hsts, Location, Proxy, Snippets};
+pub use secrets::{Asked, Held, NoVault, Secrets, Vault, asked, held};
 pub use ssh::{SecretSource, Ssh, Sudo};
 pub use starter::starter;
 pub use tls::{Acme, KeyType, Mode, OnFailure, Profile, SelfSigned, Tls};

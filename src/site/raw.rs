@@ -65,6 +65,21 @@ pub(super) struct RawSite {
     pub dns: RawDns,
     #[serde(default)]
     pub verify: RawVerify,
+    #[serde(default)]
+    pub secrets: RawSecrets,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct RawSecrets {
+    pub file: Option<Text>,
+    #[serde(default)]
+    pub recipients: Vec<Text>,
+    #[serde(default)]
+    pub identities: Vec<Text>,
+    pub passphrase: Option<Spanned<RawSecret>>,
+    #[serde(default)]
+    pub from: BTreeMap<Text, Spanned<RawSecret>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -25,7 +25,16 @@ pub(super) struct Reader<'a> {
     pub env: Lookup<'a>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// For this document, paths relative to this directory, and this environment.
+    pub fn new(document: &'a Document, base: &'a Path, env: Lookup<'a>) -> Self {
+        Self {
+            document,
+            base,
+            env,
+        }
+    }
+
     /// A mistake at a place.
     pub fn wrong(
         &self,

@@ -3,6 +3,7 @@
 //! - `home`: a home directory with a site.toml
 //! - `mistakes`: one clear error each, and nothing done
 //! - `verbs`: `init`, `steps`, `explain`, `trust`
+//! - `secrets`: the secrets file
 //! - `hosts`: hosts that can't be reached, or that are somebody else
 
 #![allow(
@@ -14,6 +15,7 @@
 mod home;
 mod hosts;
 mod mistakes;
+mod secrets;
 #[allow(dead_code, reason = "shared with the tests of the ssh room")]
 #[path = "../ssh/server.rs"]
 mod server;
