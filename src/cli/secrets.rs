@@ -346,7 +346,7 @@ impl Book {
 async fn editor(file: &Path) -> Result<(), String> {
     let named = ["VISUAL", "EDITOR"].into_iter();
     let named = named.filter_map(|name| std::env::var(name).ok());
-    let line = named.filter(|line| !line.trim().is_empty()).next();
+    let line = named.into_iter().find(|line| !line.trim().is_empty());
     let line = line.unwrap_or_else(|| "vi".to_owned());
     let words = shlex::split(&line).filter(|words| !words.is_empty());
     let words = words.ok_or_else(|| format!("$EDITOR can't be understood: {line}"))?;

@@ -1,6 +1,7 @@
 //! `provision status`: how a site is doing.
 
 use super::stage::Stage;
+use super::vault::Opener;
 use super::{Error, StatusArgs, prepare, run};
 use crate::engine;
 use crate::event::Mode;
@@ -8,7 +9,7 @@ use crate::site;
 
 /// Asks all hosts at once, looks at the certificate from here, and says what needs a hand.
 pub(super) fn status(args: &StatusArgs) -> Result<u8, Error> {
-    let settings = prepare::settings(site::load(&args.file)?, &args.ssh)?;
+    let settings = prepare::settings(site::load(&args.file, &Opener::default())?, &args.ssh)?;
     prepare::known_hosts(&settings, &args.host)?;
     let plan = engine::status_plan(&settings.site, &args.host);
     let mut stage = Stage::new(&plan, &settings, &args.output, Mode::Status);

@@ -308,8 +308,8 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
         2:1 this line has no `=` → write NAME=value; a value of several lines goes into quotes
         11:9 A is already set by good.env:1 → keep one of them
         11:12 SECRET_KEY is already set by `env` → keep one of them
-        10:12 the environment has no variable NO_SUCH_THING → set it before you call provision: export NO_SUCH_THING=…
-        10:67 the environment's EMPTY is empty → set it to the superuser's password
+        10:12 there is no value for NO_SUCH_THING, in the secrets file or the environment → keep one: provision secrets --set NO_SUCH_THING; or: export NO_SUCH_THING=…
+        10:67 the value of EMPTY is empty → set it to the superuser's password
         14:16 "172.30.0.1/16" has bits set after the prefix → write a private network such as "172.30.0.0/16"
         14:16 "8.8.0.0/16" is not a private IPv4 network → write a private network such as "172.30.0.0/16"
         14:15 `subnet_bits` can't be 12 → write a number from 16 to 30
@@ -467,7 +467,7 @@ fn no_picture_shows_a_value_of_the_environment() {
 #[test]
 fn a_missing_file_names_the_command_that_writes_one() {
     let home = Home::new();
-    let error = site::load(&home.path().join("none.toml")).unwrap_err();
+    let error = site::load(&home.path().join("none.toml"), &site::NoVault).unwrap_err();
     assert_eq!(
         home.without_name(&error.to_string()),
         "can't read none.toml: No such file or directory (os error 2); `provision init` writes \
@@ -480,7 +480,7 @@ fn a_file_that_is_not_utf8_is_a_mistake_with_a_place() {
     let home = Home::new();
     let file = home.path().join("site.toml");
     fs::write(&file, b"name = \"polls\"\n# caf\xe9\n").unwrap();
-    let error = site::load(&file).unwrap_err();
+    let error = site::load(&file, &site::NoVault).unwrap_err();
     let mistake = error.mistake().unwrap();
     assert_eq!((mistake.line, mistake.column), (2, 6));
 }
