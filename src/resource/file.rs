@@ -1,4 +1,4 @@
-//! A file with content, mode and owner, put by atomic replace; a directory; files that go.
+//! A file with content, mode and owner, put by atomic replace; a directory.
 
 use super::{Action, Content, Fact, Observed, Op, Resource, Reveal, Unreadable};
 use super::{differs, line_diff, sha256};
@@ -209,69 +209,5 @@ impl Resource for Directory {
             "-d", "-o", "root", "-g", "root", "-m", &mode, "--", &self.path,
         ]);
         vec![Op::run(format!("make {}", self.path), cmd)]
-    }
-}
-
-/// Files that must not be there.
-#[derive(Clone, Debug)]
-pub struct Absent {
-    what: String,
-    paths: Vec<String>,
-}
-
-impl Absent {
-    /// `what` they are ("what an earlier certificate left"), and their paths.
-    pub fn new(what: impl Into<String>, paths: impl IntoIterator<Item = String>) -> Self {
-        Self {
-            what: what.into(),
-            paths: paths.into_iter().collect(),
-        }
-    }
-
-    fn left(&self, seen: &Observed) -> Result<Vec<String>, Unreadable> {
-        let mut left = Vec::new();
-        for path in &self.paths {
-            if seen.file(path)?.is_some() {
-                left.push(path.clone());
-            }
-        }
-        Ok(left)
-    }
-}
-
-impl Resource for Absent {
-    fn id(&self) -> String {
-        self.what.clone()
-    }
-
-    fn facts(&self) -> Vec<Fact> {
-        let content = Reveal::Never;
-        let file = |path: &String| Fact::File {
-            path: path.clone(),
-            content: content.clone(),
-        };
-        self.paths.iter().map(file).collect()
-    }
-
-    fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {
-        let left = self.left(seen)?;
-        for path in &left {
-            if let Some(file) = seen.file(path)?.filter(|file| file.kind == "directory") {
-                return Ok(State::Refused {
-                    what: format!("{path} is a {}, not a file", file.kind),
-                    mend: format!("move {path} away"),
-                });
-            }
-        }
-        Ok(match left.as_slice() {
-            [] => State::InSync,
-            left => differs(format!("still there: {}", left.join(", "))),
-        })
-    }
-
-    fn converge(&self, seen: &Observed) -> Vec<Op> {
-        let left = self.left(seen).unwrap_or_default();
-        let what = format!("remove {}", left.join(", "));
-        vec![Op::run(what, Cmd::new("rm").args(["-f", "--"]).args(left))]
     }
 }

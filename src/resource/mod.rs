@@ -3,7 +3,7 @@
 //!
 //! | file | a resource is |
 //! |---|---|
-//! | [`file`] | a file with content, mode and owner; its absence |
+//! | [`file`] | a file with content, mode and owner; a directory |
 //! | [`merged_json`] | our keys in somebody else's JSON file |
 //! | [`packages`] | Debian packages |
 //! | [`repository`] | a third party's Debian repository |

@@ -43,8 +43,15 @@ impl Resource for Retired {
     fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {
         let mut left = Vec::new();
         for path in self.paths() {
-            if seen.file(&path)?.is_some() {
-                left.push(path);
+            match seen.file(&path)? {
+                Some(file) if file.kind == "directory" => {
+                    return Ok(State::Refused {
+                        what: format!("{path} is a directory, not a file"),
+                        mend: format!("move {path} away"),
+                    });
+                }
+                Some(_) => left.push(path),
+                None => {}
             }
         }
         if left.is_empty() {

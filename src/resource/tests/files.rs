@@ -4,11 +4,12 @@ use serde_json::{Map, Value, json};
 
 use super::{Seen, diff, ops, state};
 use crate::resource::fact::{Docker, Image};
-use crate::resource::file::{Absent, Directory, File};
+use crate::resource::file::{Directory, File};
 use crate::resource::merged_json::MergedJson;
 use crate::resource::nginx::{Nginx, OPEN};
 use crate::resource::nginx_build::{NginxBuild, Texts};
 use crate::resource::pending::Pending;
+use crate::resource::retired::Retired;
 use crate::resource::{Fact, Resource as _, Reveal, sha256};
 use crate::shell::{Cmd, Secret};
 
@@ -422,18 +423,30 @@ fn a_reload_is_due_while_its_marker_is_there() {
 
 #[test]
 fn files_that_must_go_are_removed_where_they_are_and_a_directory_is_never() {
-    let paths = ["/a/x.pem", "/a/x.crt"].map(str::to_owned);
-    let absent = Absent::new("what was left", paths);
+    let retired = Retired {
+        what: "what was left".to_owned(),
+        units: vec!["old.timer".to_owned()],
+        files: ["/a/x.pem", "/a/x.crt"].map(str::to_owned).to_vec(),
+    };
+    let unit = "/etc/systemd/system/old.timer";
     let seen = Seen::default().absent("/a/x.pem").absent("/a/x.crt");
-    assert_eq!(state(&absent, &seen), "in sync");
+    assert!(state(&retired, &seen).starts_with("unreadable"));
+    let seen = seen.absent(unit);
+    assert_eq!(state(&retired, &seen), "in sync");
+    let running = seen.clone().file(unit, "");
+    assert_eq!(
+        state(&retired, &running),
+        format!("differs: {unit} → removed")
+    );
     let seen = seen.digest("/a/x.pem", "", 0o600);
-    assert_eq!(state(&absent, &seen), "differs: still there: /a/x.pem");
-    assert_eq!(ops(&absent, &seen), "remove /a/x.pem: rm -f -- /a/x.pem");
+    assert_eq!(state(&retired, &seen), "differs: /a/x.pem → removed");
+    assert_eq!(
+        ops(&retired, &seen),
+        "remove what was left: sh … 1 old.timer /a/x.pem /a/x.crt"
+    );
     let seen = seen.other("/a/x.crt", "directory", 0o755, "root:root");
     assert_eq!(
-        state(&absent, &seen),
+        state(&retired, &seen),
         "refused: /a/x.crt is a directory, not a file (move /a/x.crt away)"
     );
-    let unread = Seen::default().absent("/a/x.pem");
-    assert!(state(&absent, &unread).starts_with("unreadable"));
 }

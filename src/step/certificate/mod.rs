@@ -14,7 +14,7 @@ pub(super) use acme::ca_path;
 use super::{Cx, Error, Resources, Step, proxy, reload};
 use crate::resource::Resource;
 use crate::resource::certificate::{Key, copy_of, lineage};
-use crate::resource::file::Absent;
+use crate::resource::retired::Retired;
 use crate::site::{KeyType, Mode};
 
 pub(super) const STEP: Step = Step {
@@ -125,7 +125,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
 
 /// What another mode has left in [`directory`]. Only for the end of the step: until nginx has
 /// read its new configuration, it may have to start with these files.
-fn left(cx: &Cx<'_>) -> Absent {
+fn left(cx: &Cx<'_>) -> Retired {
     let unused = match &cx.site.tls.mode {
         Mode::Provided(_) => vec!["self-signed"],
         Mode::SelfSigned(_) => vec!["provided"],
@@ -136,5 +136,9 @@ fn left(cx: &Cx<'_>) -> Absent {
         let copy = copy_of(&file);
         [file, copy]
     });
-    Absent::new("what an earlier certificate left", files)
+    Retired {
+        what: "what an earlier certificate left".to_owned(),
+        units: Vec::new(),
+        files: files.collect(),
+    }
 }
