@@ -1,10 +1,10 @@
 //! The site as its operator describes it: hosts with roles, the app, TLS, the firewall.
 //!
 //! The rooms: `load` reads a file, `raw` is its shape, `read` what every part is resolved
-//! with; `ssh`, `jump`, `hosts`, `app`, `proxy`, `tls`, `secrets` and `options` resolve one part
-//! each; `public_key`, `pair`, `chain`, `pem`, `env_file`, `context` and `git` read what a site
-//! names; `name` and `network` are values with a grammar; `destination` is a server as ssh takes
-//! it, `bare` a site of nothing but such;
+//! with, `hidden` what no mistake may show; `ssh`, `jump`, `hosts`, `app`, `proxy`, `tls`,
+//! `secrets` and `options` resolve one part each; `public_key`, `pair`, `chain`, `pem`,
+//! `env_file`, `context` and `git` read what a site names; `name` and `network` are values with a
+//! grammar; `destination` is a server as ssh takes it, `bare` a site of nothing but such;
 //! `starter` is what `provision init` writes, `pin` what `provision trust`
 //! adds.
 //!
@@ -19,6 +19,7 @@ mod context;
 mod destination;
 mod env_file;
 mod git;
+mod hidden;
 mod hosts;
 mod jump;
 mod load;

@@ -102,7 +102,7 @@ pub struct Asked {
 /// The first mistake in that.
 pub fn asked(path: &Path) -> Result<Asked, Error> {
     let mut document = Document::open(path, "`provision init` writes a first one")?;
-    let secret = super::load::secret_places(document.text());
+    let secret = super::hidden::secret_places(document.text());
     document.hide(secret);
     let raw: RawSite = document.read(EXAMPLES)?;
     let file = std::path::absolute(path).map_err(|source| Error::Unreadable {

@@ -11,6 +11,7 @@ pub mod escape;
 mod firewall;
 mod image;
 mod lint;
+mod material;
 mod matrix;
 pub mod own;
 mod preflight;

@@ -1,6 +1,6 @@
 //! How nginx reads its configuration and certificate again.
 
-use super::{Cx, certificate, proxy};
+use super::{Cx, material};
 use crate::resource::served::Served;
 use crate::shell::{Cmd, Script};
 
@@ -15,14 +15,14 @@ fn receipt(cx: &Cx<'_>) -> String {
 
 /// Reloads nginx.
 pub(super) fn reload(cx: &Cx<'_>) -> Cmd {
-    let file = certificate::wanted(cx).map_or_else(|| "-".to_owned(), |wanted| wanted.host);
-    Cmd::script(Script(SCRIPT), [proxy::container(cx), file, receipt(cx)])
+    let file = material::wanted(cx).map_or_else(|| "-".to_owned(), |wanted| wanted.host);
+    Cmd::script(Script(SCRIPT), [material::container(cx), file, receipt(cx)])
 }
 
 /// That nginx has loaded the certificate that site.toml asks for, if it asks for one.
 pub(super) fn served(cx: &Cx<'_>) -> Option<Served> {
     Some(Served {
-        file: certificate::wanted(cx)?.host,
+        file: material::wanted(cx)?.host,
         receipt: receipt(cx),
         reload: reload(cx),
     })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::matrix::{HERE, Vantage, cells, check};
-use super::{Cx, Error, Resources, Step, certificate, proxy, renewal};
+use super::{Cx, Error, Resources, Step, material, renewal};
 use crate::proof::{Check, Claim, Origin};
 use crate::resource::sha256;
 use crate::resource::task::Task;
@@ -67,8 +67,8 @@ pub struct Serving {
 pub fn serving(site: &Site, host: &Host) -> Serving {
     let cx = Cx { site, host, now: 0 };
     Serving {
-        container: proxy::container(&cx),
-        certificate: certificate::wanted(&cx).map(|material| material.host),
+        container: material::container(&cx),
+        certificate: material::wanted(&cx).map(|material| material.host),
     }
 }
 

@@ -4,11 +4,12 @@ use crate::resource::certificate::{Certificate, Sight};
 use crate::resource::file::File;
 use crate::resource::image::Image;
 use crate::site::{Acme, Host, Profile, Role};
-use crate::step::{Cx, Resources, proxy};
+use crate::step::material::proxy_directory;
+use crate::step::{Cx, Resources};
 
 /// Where the extra authorities lie on the host, if there are any.
 pub(in crate::step) fn ca_path(cx: &Cx<'_>) -> Option<String> {
-    let directory = proxy::directory(cx);
+    let directory = proxy_directory(cx);
     cx.site
         .tls
         .ca
@@ -35,7 +36,7 @@ pub(super) fn resources(cx: &Cx<'_>, acme: &Acme) -> Resources {
         key: super::key(acme.key),
         profile: acme.profile.map(Profile::as_str).map(str::to_owned),
         image: acme.image.to_string(),
-        webroot: format!("{}/acme", proxy::directory(cx)),
+        webroot: format!("{}/acme", proxy_directory(cx)),
         ca: ca_path(cx),
         refused: format!("{}/acme-refused", cx.site.state()),
         look,

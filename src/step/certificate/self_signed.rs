@@ -1,10 +1,11 @@
 //! A certificate that signs itself, made on the proxy.
 
-use super::{joined, key};
+use super::key;
 use crate::resource::certificate;
 use crate::resource::file::Directory;
 use crate::resource::packages::Packages;
 use crate::site::SelfSigned;
+use crate::step::material::{directory, joined};
 use crate::step::{Cx, Resources};
 
 /// The certificate as it has to be; its script renews it too.
@@ -21,7 +22,7 @@ pub(in crate::step) fn wanted(cx: &Cx<'_>, own: &SelfSigned) -> certificate::Sel
 pub(super) fn resources(cx: &Cx<'_>, own: &SelfSigned) -> Resources {
     vec![
         Box::new(Packages::new(["openssl"])),
-        Box::new(Directory::new(super::directory(cx), 0o700)),
+        Box::new(Directory::new(directory(cx), 0o700)),
         Box::new(wanted(cx, own)),
     ]
 }

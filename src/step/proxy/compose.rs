@@ -2,8 +2,9 @@
 
 use askama::Template;
 
-use super::{Cx, container, directory, locations, published};
+use super::{Cx, locations, published};
 use crate::resource::sha256;
+use crate::step::material::{container, proxy_directory};
 
 #[derive(Template)]
 #[template(path = "proxy/compose.yaml")]
@@ -35,7 +36,7 @@ pub(super) fn text(cx: &Cx<'_>) -> Result<(String, String), askama::Error> {
         })
         .collect();
     let project = container(cx);
-    let directory = directory(cx);
+    let directory = proxy_directory(cx);
     let mut compose = Compose {
         site: site.name.as_str(),
         project: &project,

@@ -9,7 +9,7 @@ use super::{Cx, locations};
 use crate::resource::nginx::OPEN;
 use crate::resource::nginx_build::{Features, Texts};
 use crate::site::{AccessLog, Balance, Proxy, Role};
-use crate::step::certificate::Material;
+use crate::step::material::Material;
 
 #[derive(Template)]
 #[template(path = "proxy/nginx.conf")]

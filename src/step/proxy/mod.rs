@@ -12,8 +12,8 @@ mod conf;
 mod guideline;
 mod locations;
 
-use super::certificate::Material;
-use super::{Cx, Error, Resources, Step, certificate, image, reload};
+use super::material::{self, Material, container, proxy_directory};
+use super::{Cx, Error, Resources, Step, image, reload};
 use crate::resource::compose::{Project, compose_v2};
 use crate::resource::file::{Directory, File};
 use crate::resource::image::Image;
@@ -37,16 +37,6 @@ pub(super) const STEP: Step = Step {
     guarded: false,
     resources,
 };
-
-/// Where the proxy's files lie.
-pub(super) fn directory(cx: &Cx<'_>) -> String {
-    format!("{}/proxy", cx.site.directory())
-}
-
-/// The nginx container's name.
-pub(super) fn container(cx: &Cx<'_>) -> String {
-    format!("{}-proxy", cx.site.name)
-}
 
 /// The ports that the proxy serves on, each the same on the host and in the container.
 pub(super) fn ports(site: &Site) -> Vec<(Protocol, u16)> {
@@ -98,10 +88,10 @@ pub(super) fn nginx(cx: &Cx<'_>, candidates: &[Material]) -> Result<(Nginx, Pend
     let pending = format!("{}/pending/nginx", site.state());
     let NginxBuild { image, receipt } = build(cx);
     let nginx = Nginx {
-        path: format!("{}/conf.d/site.conf", directory(cx)),
+        path: format!("{}/conf.d/site.conf", proxy_directory(cx)),
         image,
         build: receipt,
-        tls: certificate::directory(cx),
+        tls: material::directory(cx),
         certificates: certificates?,
         plain: texts(if off { Over::Http } else { Over::Challenge })?,
         open: if off { None } else { Some(texts(Over::Http)?) },
@@ -113,11 +103,11 @@ pub(super) fn nginx(cx: &Cx<'_>, candidates: &[Material]) -> Result<(Nginx, Pend
 }
 
 fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
-    let directory = directory(cx);
+    let directory = proxy_directory(cx);
     let project = container(cx);
     let compose_path = format!("{directory}/compose.yaml");
     let (compose_text, digest) = compose::text(cx).map_err(failed)?;
-    let (nginx, reload) = nginx(cx, &certificate::until_then(cx))?;
+    let (nginx, reload) = nginx(cx, &material::until_then(cx))?;
 
     let mut all: Resources = vec![
         Box::new(compose_v2()),
@@ -127,7 +117,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         Box::new(Directory::new(format!("{directory}/conf.d"), 0o755)),
         Box::new(Directory::new(format!("{directory}/acme"), 0o755)),
         Box::new(Directory::new(format!("{directory}/cache"), 0o755)),
-        Box::new(Directory::new(certificate::directory(cx), 0o700)),
+        Box::new(Directory::new(material::directory(cx), 0o700)),
         Box::new(Directory::new("/etc/letsencrypt", 0o755)),
     ];
     all.extend(locations::resources(cx));

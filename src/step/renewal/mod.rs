@@ -12,7 +12,7 @@ mod sandbox;
 use askama::Template;
 
 use self::sandbox::Setting;
-use super::{Cx, Error, Resources, Step, certificate, proxy, reload};
+use super::{Cx, Error, Resources, Step, certificate, material, reload};
 use crate::resource::Op;
 use crate::resource::certificate::SELF_SIGNED;
 use crate::resource::file::File;
@@ -76,7 +76,7 @@ struct Places {
 impl Places {
     fn of(cx: &Cx<'_>) -> Self {
         Self {
-            directory: proxy::directory(cx),
+            directory: material::proxy_directory(cx),
             state: cx.site.state(),
             site: cx.site.name.to_string(),
         }
@@ -108,7 +108,7 @@ impl Places {
 
 fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let places = Places::of(cx);
-    let Some(material) = certificate::wanted(cx) else {
+    let Some(material) = material::wanted(cx) else {
         return Ok(vec![Box::new(Retired {
             what: "the certificate's renewal".to_owned(),
             units: [".timer", ".service", "-failed.service"]
@@ -209,7 +209,7 @@ fn arguments(cx: &Cx<'_>, places: &Places, file: &str) -> Vec<String> {
         places.site.clone(),
         places.state.clone(),
         file.to_owned(),
-        proxy::container(cx),
+        material::container(cx),
     ];
     match &cx.site.tls.mode {
         Mode::Acme(acme) => args.extend([
@@ -235,7 +235,7 @@ fn arguments(cx: &Cx<'_>, places: &Places, file: &str) -> Vec<String> {
 fn sandbox_of(cx: &Cx<'_>) -> Vec<Setting> {
     let mut writes = vec!["/var/lib/provision".to_owned()];
     if matches!(cx.site.tls.mode, Mode::SelfSigned(_)) {
-        writes.push(certificate::directory(cx));
+        writes.push(material::directory(cx));
     }
     sandbox::renewal(writes)
 }
@@ -296,7 +296,7 @@ fn told(
 /// What rehearses a renewal on the proxy and saves nothing, in what the unit's own sandbox lets it
 /// do; `None` where no authority is asked for one.
 pub(super) fn rehearsal(cx: &Cx<'_>) -> Option<Cmd> {
-    let (Mode::Acme(_), Some(material)) = (&cx.site.tls.mode, certificate::wanted(cx)) else {
+    let (Mode::Acme(_), Some(material)) = (&cx.site.tls.mode, material::wanted(cx)) else {
         return None;
     };
     let places = Places::of(cx);
