@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::cmdlines::Watch;
 use crate::outside::{APPS, PROXY, Poller, assert_closed, curl, open_ports, page};
 use crate::program::{Ended, provision};
+use crate::requests::{Over, Requests};
 use crate::servers::{self, console, converged, reset, try_console};
 use crate::site;
 
@@ -25,10 +26,19 @@ fn fresh_run() {
     let targets: Vec<&str> = APPS.iter().chain(&PROXY).copied().collect();
     let poller = Poller::start(&targets);
     let watch = Watch::start(SECRETS.map(site::secret).to_vec());
+    let requests = Requests::start(Over::Https);
     let ended = provision(&["run", file.to_str().unwrap(), "--yes", "--json", "-v"]);
-    let (polls, seen) = (poller.end(), watch.end());
+    let (polls, seen, requests) = (poller.end(), watch.end(), requests.end());
     let ended = ended.proven();
     assert_closed(&polls, ended.took);
+    // From the first page on, all that follows lets visitors see none but pages, and one certificate.
+    for (address, asked) in requests {
+        assert!(
+            asked.lost.is_empty() && asked.good > 5,
+            "{address}: {asked:#?}"
+        );
+        assert_eq!(asked.shown.len(), 1, "{address}: {asked:#?}");
+    }
     assert!(seen.looks > 100, "looked {} times", seen.looks);
     assert_eq!(
         seen.hits.len(),
