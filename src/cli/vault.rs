@@ -30,7 +30,11 @@ impl Opener {
                 return Some(known.clone());
             }
             let given = match &source {
-                Some(source) => fetch(source).ok(),
+                Some(source) => fetch(source)
+                    .inspect_err(|why| {
+                        anstream::eprintln!("the passphrase can't be had: {why}");
+                    })
+                    .ok(),
                 None => typed(question),
             }?;
             answers.insert(question.to_owned(), given.clone());
