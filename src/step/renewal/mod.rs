@@ -21,7 +21,7 @@ use crate::resource::pending::Pending;
 use crate::resource::retired::Retired;
 use crate::resource::task::Task;
 use crate::resource::unit::Unit;
-use crate::shell::{Cmd, Secret};
+use crate::shell::{Cmd, Script, Secret};
 use crate::site::{Mode, OnFailure};
 
 pub(super) const STEP: Step = Step {
@@ -36,6 +36,7 @@ pub(super) const STEP: Step = Step {
     resources,
 };
 
+const UNITS: &str = include_str!("units.sh");
 const RENEW: &str = include_str!("renew.sh");
 const FAILED: &str = include_str!("failed.sh");
 
@@ -185,7 +186,10 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     all.push(Box::new(Pending::new(
         "let systemd read its units again",
         &marker,
-        Cmd::new("systemctl").arg("daemon-reload"),
+        Cmd::script(
+            Script(UNITS),
+            [format!("{}/renewal", places.state), places.unit(".service")],
+        ),
     )));
     all.push(Box::new(Unit::new(places.unit(".timer"), "renewal")));
     if let Some(rehearsal) = rehearsal(cx) {
