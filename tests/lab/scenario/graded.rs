@@ -111,12 +111,25 @@ pub fn by_testssl() {
         "none",
     ]);
     argv.extend(["--add-ca", &ca, "--ip", PROXY[0], "--jsonfile", &json, &url]);
-    let ended = outside(&argv);
-    let report = std::fs::read_to_string(path("json"));
-    for name in ["pem", "json"] {
-        let _ = std::fs::remove_file(path(name));
+    let look = || {
+        let ended = outside(&argv);
+        let text = std::fs::read_to_string(path("json")).unwrap();
+        let _ = std::fs::remove_file(path("json"));
+        let report: Vec<Value> = serde_json::from_str(&text).unwrap();
+        (ended, report)
+    };
+    // On a busy machine one of its many connections may come too late, and it says so.
+    let missed = |finding: &Value| {
+        let text = finding["finding"].as_str().unwrap_or_default();
+        finding["severity"] == "WARN" && text.contains("connect problem")
+    };
+    let mut looked = look();
+    if looked.1.iter().any(missed) {
+        eprintln!("looked again: testssl.sh missed an answer");
+        looked = look();
     }
-    let report: Vec<Value> = serde_json::from_str(&report.unwrap()).unwrap();
+    let (ended, report) = looked;
+    let _ = std::fs::remove_file(path("pem"));
     let of = |id: &str| {
         let found = report.iter().find(|it| it["id"] == id);
         let found = found.unwrap_or_else(|| panic!("{id} in what testssl.sh says: {ended}"));

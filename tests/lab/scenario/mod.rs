@@ -237,6 +237,26 @@ pub const ALL: &[Scenario] = &[
         tls::killed::at_any_moment,
     ),
     (
+        "graded_a_plus_by_testssl_with_nothing_above_low",
+        graded::by_testssl,
+    ),
+    (
+        "graded_every_setting_of_nginx_does_what_it_says",
+        graded::settings,
+    ),
+    (
+        "graded_snippets_are_served_or_refused_by_name_and_line",
+        graded::snippets,
+    ),
+    (
+        "graded_http3_answers_from_outside_over_both_families",
+        graded::http3,
+    ),
+    (
+        "graded_without_tls_the_site_is_served_over_http_alone",
+        graded::without_tls,
+    ),
+    (
         "git_a_new_revision_is_rolled_out_while_visitors_see_only_200",
         git::rolled_out,
     ),
@@ -346,26 +366,6 @@ pub const ALL: &[Scenario] = &[
     (
         "ssh_servers_of_debian_13_are_reached_or_refused_in_clear_words",
         ssh_servers::trixie,
-    ),
-    (
-        "graded_a_plus_by_testssl_with_nothing_above_low",
-        graded::by_testssl,
-    ),
-    (
-        "graded_every_setting_of_nginx_does_what_it_says",
-        graded::settings,
-    ),
-    (
-        "graded_snippets_are_served_or_refused_by_name_and_line",
-        graded::snippets,
-    ),
-    (
-        "graded_http3_answers_from_outside_over_both_families",
-        graded::http3,
-    ),
-    (
-        "graded_without_tls_the_site_is_served_over_http_alone",
-        graded::without_tls,
     ),
     (
         "bookworm_the_firewall_holds_on_debian_12_too",
