@@ -196,7 +196,7 @@ pub fn settings() {
     );
 
     let media =
-        "locations = [{ url = \"/media\", directory = \"/srv/media\", expires = \"30d\" }]\n";
+        "locations = [{ url = \"/media/\", directory = \"/srv/media\", expires = \"30d\" }]\n";
     let _media = applied(media);
     console(
         "proxy",
