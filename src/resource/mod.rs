@@ -17,6 +17,7 @@
 //! | [`image`] | a container image, built or pulled |
 //! | [`compose`] | a Compose project's containers |
 //! | [`task`] | a command that is run once for what it depends on |
+//! | [`postgres`] | PostgreSQL: its volume, its container, the app's role and database |
 //! | [`nginx`] | nginx's site configuration, for the certificate that is there |
 //! | [`nginx_build`] | what the nginx of an image can do |
 //! | [`served`] | nginx with the certificate that is on file |
@@ -37,6 +38,7 @@ pub mod nginx_build;
 pub mod op;
 pub mod packages;
 pub mod pending;
+pub mod postgres;
 pub mod repository;
 pub mod requirement;
 pub mod retired;
