@@ -23,6 +23,8 @@
 //! | [`served`] | nginx with the certificate that is on file |
 //! | [`retired`] | units and files of ours that are no longer wanted |
 //! | [`certificate`] | a certificate: an authority's, the operator's or one that signs itself |
+//! | [`old_images`] | images of earlier revisions that go |
+//! | [`purged`] | a package that is not to be there |
 //! | [`requirement`] | something a host must be, that we don't change |
 
 pub mod certificate;
@@ -35,10 +37,12 @@ pub mod leftover;
 pub mod merged_json;
 pub mod nginx;
 pub mod nginx_build;
+pub mod old_images;
 pub mod op;
 pub mod packages;
 pub mod pending;
 pub mod postgres;
+pub mod purged;
 pub mod repository;
 pub mod requirement;
 pub mod retired;
