@@ -6,16 +6,21 @@ use std::path::Path;
 use provision::playbook::{self, Entry, Error, Own, Playbook, Rollout};
 use provision::site::Role;
 
-const STEPS: [&str; 10] = [
+const STEPS: [&str; 15] = [
     "preflight",
     "bootstrap",
     "docker",
     "firewall",
+    "postgres",
+    "redis",
     "image",
     "app",
     "proxy",
     "certificate",
     "renewal",
+    "boot",
+    "backup",
+    "clean",
     "verify",
 ];
 
@@ -51,13 +56,13 @@ fn the_shipped_playbook_closes_the_firewall_before_the_app_starts() {
         .map(|entry| entry.step.as_str())
         .collect();
     assert_eq!(order, STEPS);
-    let app = &shipped.steps[5];
+    let app = &shipped.steps[7];
     assert_eq!(app.on, [Role::App]);
-    assert_eq!(app.after, ["image"]);
+    assert_eq!(app.after, ["image", "postgres", "redis"]);
     assert_eq!(app.rollout, Rollout::OneByOne);
-    let verify = &shipped.steps[9];
+    let verify = &shipped.steps[14];
     assert!(verify.on.is_empty());
-    assert_eq!(verify.after, ["app", "renewal"]);
+    assert_eq!(verify.after, ["app", "renewal", "boot"]);
     assert!(!shipped.description.is_empty());
 }
 
@@ -178,11 +183,11 @@ fn an_unknown_playbook_names_those_there_are() {
     assert_eq!(
         said("django-scale"),
         "there is no playbook \"django-scale\"; did you mean django-scaled? shipped: \
-         django-scaled; a path of your own contains a `/` or ends in .toml"
+         django-scaled, django-single, django-uwsgi; a path of your own contains a `/` or ends in .toml"
     );
     assert_eq!(
         said("rails"),
-        "there is no playbook \"rails\"; shipped: django-scaled; a path of your own contains a \
+        "there is no playbook \"rails\"; shipped: django-scaled, django-single, django-uwsgi; a path of your own contains a \
          `/` or ends in .toml"
     );
     assert_eq!(

@@ -155,7 +155,7 @@ fn what_does_not_exist_is_an_error_that_names_what_does() {
         (
             &["steps", "django-scald"],
             "there is no playbook \"django-scald\"; did you mean django-scaled? shipped: \
-             django-scaled; a path of your own contains a `/` or ends in .toml\n",
+             django-scaled, django-single, django-uwsgi; a path of your own contains a `/` or ends in .toml\n",
         ),
         (
             &["plan", "none.toml"],
