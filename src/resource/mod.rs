@@ -17,6 +17,7 @@
 //! | [`image`] | a container image, built or pulled |
 //! | [`compose`] | a Compose project's containers |
 //! | [`task`] | a command that is run once for what it depends on |
+//! | [`postgres`] | PostgreSQL: its volume, its container, the app's role and database |
 //! | [`nginx`] | nginx's site configuration, for the certificate that is there |
 //! | [`nginx_build`] | what the nginx of an image can do |
 //! | [`served`] | nginx with the certificate that is on file |
@@ -40,6 +41,7 @@ pub mod old_images;
 pub mod op;
 pub mod packages;
 pub mod pending;
+pub mod postgres;
 pub mod purged;
 pub mod repository;
 pub mod requirement;

@@ -39,7 +39,7 @@ pub enum Action {
         content: Content,
         /// Permission bits.
         mode: u32,
-        /// "root:root".
+        /// "root:root", or numbers ("999:999").
         owner: String,
         /// Refuse the content unless this command, given the temporary file's path as its
         /// last argument, ends with 0.
