@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use super::raw::{EXAMPLES, RawSecrets, RawSite, Text};
 use super::read::Reader;
-use super::{EnvName, SecretSource, env_file, ssh};
+use super::{EnvName, SecretSource, data, env_file, ssh};
 use crate::input::{Document, Error};
 use crate::shell::Secret;
 
@@ -118,9 +118,8 @@ pub fn asked(path: &Path) -> Result<Asked, Error> {
     let key = raw.ssh.key.as_ref().map(|key| reader.checked_path(key));
     let secrets = resolve(&reader, &raw.secrets, &file, key.transpose()?)?;
     let mut names = Vec::new();
-    let superuser = raw.app.superuser.iter().map(|user| &user.password_env);
-    for text in raw.app.secrets.iter().chain(superuser) {
-        let name = reader.name(text, EnvName::new)?;
+    for text in asked_for(&raw) {
+        let name = reader.name(&text, EnvName::new)?;
         if !names.contains(&name) {
             names.push(name);
         }
@@ -177,6 +176,15 @@ pub(super) fn resolve(
     })
 }
 
+/// The names of the values that site.toml asks for, in the order it has them.
+fn asked_for(raw: &RawSite) -> Vec<Text> {
+    let superuser = raw.app.superuser.iter().map(|user| &user.password_env);
+    let mut all: Vec<Text> = raw.app.secrets.iter().chain(superuser).cloned().collect();
+    all.extend(raw.postgres.as_ref().map(data::postgres_password));
+    all.extend(raw.redis.as_ref().map(data::redis_password));
+    all
+}
+
 /// The values that may be asked for.
 pub(super) struct Values<'a> {
     secrets: &'a Secrets,
@@ -192,9 +200,8 @@ impl<'a> Values<'a> {
         vault: &'a dyn Vault,
         raw: &RawSite,
     ) -> Result<Self, Error> {
-        let superuser = raw.app.superuser.iter().map(|user| &user.password_env);
-        let mut names = raw.app.secrets.iter().chain(superuser);
-        let elsewhere = |text: &&Text| {
+        let mut names = asked_for(raw).into_iter();
+        let elsewhere = |text: &Text| {
             let name = secrets
                 .from
                 .keys()

@@ -1,0 +1,16 @@
+# Brings service $3 of the project $1, whose compose.yaml lies in $2, up as container $4 and waits
+# until it is healthy; if it doesn't become so, says what it is and what it logged last.
+cd "$2"
+# A container of that name that another project made would be in the way.
+owner=$(docker inspect --format '{{index .Config.Labels "com.docker.compose.project"}}' "$4" 2>/dev/null) || owner=$1
+[ "$owner" = "$1" ] || docker rm --force "$4" 2>&1
+status=0
+docker compose --project-name "$1" up --detach --wait --wait-timeout 180 --no-deps "$3" 2>&1 ||
+    status=$?
+[ "$status" -ne 0 ] || exit 0
+docker compose --project-name "$1" ps --all "$3" 2>&1
+echo "last health check:"
+docker inspect --format '{{with .State.Health}}{{with index .Log 0}}{{.Output}}{{end}}{{end}}' "$4" 2>&1 || :
+echo "last log lines:"
+docker compose --project-name "$1" logs --no-color --tail 15 "$3" 2>&1
+exit "$status"
