@@ -385,6 +385,10 @@ pub const ALL: &[Scenario] = &[
         single::database_host,
     ),
     (
+        "single_canary_secrets_are_nowhere_that_others_can_look",
+        single::canary,
+    ),
+    (
         "ssh_servers_of_debian_13_are_reached_or_refused_in_clear_words",
         ssh_servers::trixie,
     ),

@@ -4,10 +4,12 @@
 //!
 //! | file | what it is about |
 //! |---|---|
+//! | `canary` | secrets, and where others could find them |
 //! | `example` | an example as the lab can run it |
 //! | `visitor` | somebody who leaves a note and a picture |
 //! | `stack` | what runs on a server: containers, units, ports |
 
+mod canary;
 mod example;
 mod stack;
 mod visitor;
@@ -18,6 +20,7 @@ use std::time::{Duration, Instant};
 use crate::outside::open_ports;
 use crate::program::{Ended, provision, succeeds, text};
 use crate::servers::{console, run_with};
+pub use canary::canary;
 use example::{Deployed, Example};
 use visitor::Visitor;
 
