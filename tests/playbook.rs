@@ -138,10 +138,10 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
         2:7 there is no step "database" → write `preflight`, `bootstrap`, `docker`, `firewall`, `image`, `app`, `proxy`, `certificate`, `renewal`, `verify`, `packages`, `files`, `command` or `service`
         2:7 `use` must be a string in quotes, not a number → write "5"
         4:7 the step "docker" is already on line 2 → leave one of them out
-        5:1 [[step]] has no key `port` → write `use`, `name`, `on`, `after`, `rollout` or `with`
+        5:1 [[step]] has no key `port` → write `use`, `name`, `on`, `after`, `rollout`, `optional` or `with`
         5:6 "prxy" is not a role → did you mean `proxy`?
-        5:6 "database" is not a role → write `app`, `proxy` or `all`
-        5:6 the step "app" runs nowhere → write `app`, `proxy` or `all` at `on`
+        5:6 "database" is not a role → write `app`, `proxy`, `db`, `cache` or `all`
+        5:6 the step "app" runs nowhere → write `app`, `proxy`, `db`, `cache` or `all` at `on`
         5:14 "all" is every host already → write on = "all" alone
         5:14 the role "app" is named twice → leave one of them out
         5:6 `on` must be a string or a list of strings, not a number → write a string or a list of strings

@@ -158,7 +158,7 @@ fn what_is_where_it_cant_be_is_a_mistake_with_its_place() {
         ),
         (
             single("[tls]", "[backup]\nat = \"`id`\"\n[tls]"),
-            "18:6 \"`id`\" is not a time",
+            "19:6 \"`id`\" is not a time",
         ),
         (
             app("user = \"0:0\""),
