@@ -4,6 +4,7 @@
 
 mod app;
 mod backup;
+mod boot;
 mod bootstrap;
 mod certificate;
 mod clean;
@@ -15,6 +16,7 @@ mod image;
 mod lint;
 mod material;
 mod matrix;
+mod once;
 pub mod own;
 mod postgres;
 mod preflight;
@@ -22,7 +24,6 @@ mod proxy;
 mod redis;
 mod reload;
 mod renewal;
-mod service;
 mod stack;
 mod verify;
 
@@ -98,7 +99,7 @@ pub const ALL: &[Step] = &[
     proxy::STEP,
     certificate::STEP,
     renewal::STEP,
-    service::STEP,
+    boot::STEP,
     backup::STEP,
     clean::STEP,
     verify::STEP,

@@ -1,9 +1,9 @@
-//! `service`: SITE.service: brings all containers of a host up at boot, and stops them
+//! `boot`: SITE.service: brings all containers of a host up at boot, and stops them
 
 use super::{Cx, Error, Resources, Step};
 
 pub(super) const STEP: Step = Step {
-    name: "service",
+    name: "boot",
     summary: "SITE.service: brings all containers of a host up at boot, and stops them",
     reads: "the unit",
     changes: "nothing yet",
