@@ -23,6 +23,7 @@ mod proxy;
 mod redis;
 mod reload;
 mod renewal;
+mod sandbox;
 mod stack;
 mod verify;
 
