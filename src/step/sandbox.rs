@@ -1,4 +1,4 @@
-//! What the renewal's units may do (systemd.exec(5)). Each value is one word; lists are said in
+//! What our units may do (systemd.exec(5)). Each value is one word; lists are said in
 //! several lines.
 
 /// A setting of a unit.
@@ -63,12 +63,26 @@ fn settings(tables: &[&'static [(&'static str, &'static str)]]) -> Vec<Setting> 
         .collect()
 }
 
-/// The renewal's: it writes to these directories, and what speaks to the world are containers,
-/// which it reaches by Docker's socket.
-pub(super) fn renewal(writes: Vec<String>) -> Vec<Setting> {
+/// The renewal's: it writes to these directories, may read what isn't root's if it `reads` that, and
+/// what speaks to the world are containers, which it reaches by Docker's socket.
+pub(super) fn renewal(writes: Vec<String>, reads: bool) -> Vec<Setting> {
     let mut all = settings(&[ALL, OURS, &[("PrivateNetwork", "yes")]]);
+    if reads {
+        let may = "CAP_DAC_READ_SEARCH".to_owned();
+        all.push(("CapabilityBoundingSet", may));
+    }
     all.extend(writes.into_iter().map(|path| ("ReadWritePaths", path)));
     all
+}
+
+/// That of a unit which brings containers up through Compose: it reads what lies below /srv, some of
+/// which is a container's user's alone, and speaks to nobody but Docker.
+pub(super) fn composing() -> Vec<Setting> {
+    const OWN: &[(&str, &str)] = &[
+        ("PrivateNetwork", "yes"),
+        ("CapabilityBoundingSet", "CAP_DAC_READ_SEARCH"),
+    ];
+    settings(&[ALL, OURS, OWN])
 }
 
 /// A webhook's.
