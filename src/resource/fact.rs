@@ -200,6 +200,9 @@ pub struct Subnet {
 pub struct Image {
     /// Id.
     pub id: String,
+    /// When it was made, seconds since 1970.
+    #[serde(default)]
+    pub created: i64,
     /// "nginx:1.28", …
     #[serde(default)]
     pub repo_tags: Option<Vec<String>>,
