@@ -71,7 +71,7 @@ fn saying(sender: &mpsc::Sender<String>) -> impl Fn(String) {
 }
 
 /// A thread's result; its panic goes on in this thread.
-fn joined(handle: thread::ScopedJoinHandle<'_, Result<(), Error>>) -> Result<(), Error> {
+pub(super) fn joined(handle: thread::ScopedJoinHandle<'_, Result<(), Error>>) -> Result<(), Error> {
     match handle.join() {
         Ok(result) => result,
         Err(panic) => std::panic::resume_unwind(panic),
