@@ -99,7 +99,7 @@ impl Story {
                 let row = row.to(self.ledger.host_width());
                 page.push(row.ink(Ink::Dim, format!("· {text}")));
             }
-            _ if self.ledger.mode == Some(Mode::Run) => page = self.during_run(event),
+            _ if self.ledger.mode.is_some_and(Mode::changes) => page = self.during_run(event),
             _ => {}
         }
         page
@@ -134,7 +134,8 @@ impl Story {
     fn end(&mut self) -> Page {
         self.ended = true;
         let mut page = match self.ledger.mode {
-            Some(Mode::Run) | None => self.remarks(),
+            None => self.remarks(),
+            Some(mode) if mode.changes() => self.remarks(),
             _ => Page::new(),
         };
         page.gap();

@@ -5,10 +5,10 @@
 #   backup.sh --ended SITE STATE
 #
 # With --held, whoever calls it has its turn on this host. --ended notes that a unit was ended
-# before it could say so itself. MEDIA is a directory, a volume of Docker's (volume:NAME) or "-".
-# The last line says the file's name, size in bytes and SHA-256. What is cut off has a hidden name
-# and goes with the next one; a name in full is there only for what is whole and on disk.
-# How it ended is left in STATE/backup; why it failed, in its last line on stderr.
+# before it could say so itself. MEDIA is the directory of uploads, or "-".
+# What is cut off has a hidden name and goes with the next one; a name in full is there only for
+# what is whole and on disk. How it ended, and what was made last, is left in STATE/backup; why it
+# failed, in its last line on stderr.
 set -eu
 export LC_ALL=C
 umask 077
@@ -21,14 +21,14 @@ case $1 in
 esac
 site=$1 state=$2
 shift 2
-why='' name='' bytes='' work='' watcher=
+why='' name='' bytes='' sha256='' tables='' rows='' work='' watcher=
 
 # Notes how it ended: $1 is ok or failed.
 note() {
     now=$(date +%s)
     ok=$now
     if [ "$1" = failed ]; then
-        for key in ok name bytes; do
+        for key in ok name bytes sha256 tables rows; do
             eval "$key=\$(sed -n \"s/^$key=//p\" \"\$state/backup\" 2>/dev/null | sed -n '\$p')"
         done
     fi
@@ -36,9 +36,10 @@ note() {
     new=$(mktemp "$state/.backup.XXXXXX") || return
     {
         printf 'ended=%s\nresult=%s\n' "$now" "$1"
-        [ -z "$ok" ] || printf 'ok=%s\n' "$ok"
-        [ -z "$name" ] || printf 'name=%s\n' "$name"
-        [ -z "$bytes" ] || printf 'bytes=%s\n' "$bytes"
+        if [ -n "$ok" ]; then
+            printf 'ok=%s\nname=%s\nbytes=%s\n' "$ok" "$name" "$bytes"
+            printf 'sha256=%s\ntables=%s\nrows=%s\n' "$sha256" "$tables" "$rows"
+        fi
         [ -z "$why" ] || printf 'message=%s\n' "$why"
     } >"$new" && chmod 644 -- "$new" && sync -- "$new" && mv -fT -- "$new" "$state/backup"
 }
@@ -197,9 +198,6 @@ tables=$(wc -l <"$work/tables.txt")
 rows=$(awk -F '\t' '{ all += $2 } END { printf "%d", all }' "$work/tables.txt")
 
 set -- database.dump globals.sql tables.txt
-case $media in
-volume:*) media=$(docker volume inspect --format '{{.Mountpoint}}' "${media#volume:}" 2>/dev/null) || media=- ;;
-esac
 if [ "$media" != - ] && [ -d "$media" ]; then
     echo "reading what was uploaded"
     watch "$work/media.tar"
@@ -238,6 +236,7 @@ for member in "$@" manifest.json; do
     fi
 done
 sum=$(sha256sum <"$work.tar")
+sha256=${sum%% *}
 sync -- "$work.tar"
 # The name in full, for what is on disk.
 mv -T -- "$work.tar" "$directory/$site-$stamp.tar"
@@ -249,4 +248,4 @@ whole | sed "1,${keep}d" | while read -r old; do
     rm -f -- "$old"
     echo "removed ${old##*/}: $keep are kept"
 done
-echo "backup $name $bytes ${sum%% *} $tables $rows"
+echo "made $name: $bytes bytes, $rows rows in $tables tables"

@@ -1,16 +1,199 @@
-//! `backup`: A timer on the server that backs up the database and uploaded files
+//! `backup`: a timer that makes backups of the site's database on its server.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `backup.sh` | makes one backup, whole or not at all; `provision backup` runs the same text |
+//! | `calendar.sh` | whether systemd understands when |
+//! | `database.sh` | puts a backup, or what served before, in place; a new major version |
+//! | `standing.sh` | which volume serves, and which served before |
 
+use std::time::Duration;
+
+use askama::Template;
+
+use super::renewal::sandbox::{self, Setting};
 use super::{Cx, Error, Resources, Step};
+use crate::resource::file::{Directory, File};
+use crate::resource::pending::Pending;
+use crate::resource::retired::Retired;
+use crate::resource::unit::Unit;
+use crate::resource::{Action, Content, Op};
+use crate::shell::{Cmd, Script};
+use crate::site::{Host, Role, Site};
 
 pub(super) const STEP: Step = Step {
     name: "backup",
-    summary: "A timer on the server that backs up the database and uploaded files",
-    reads: "its units",
-    changes: "nothing yet",
+    summary: "A systemd timer makes backups of the database on its server, if [backup] says when",
+    reads: "the script, the units, the timer's state",
+    changes: "/srv/SITE/backup.sh, /etc/systemd/system/SITE-backup.{service,timer}, the directory \
+              of backups; enables the timer",
     guarded: false,
     resources,
 };
 
-fn resources(_: &Cx<'_>) -> Result<Resources, Error> {
-    Ok(Vec::new())
+/// Makes a backup on the server; see the head of the file for its arguments.
+pub const BACKUP: Script = Script(include_str!("backup.sh"));
+
+/// Changes which volume serves; see the head of the file for its verbs and arguments.
+pub const DATABASE: Script = Script(include_str!("database.sh"));
+
+/// Prints which volume serves (`volume`), which served before (`kept`), what was undone last
+/// (`undone`) and how much room there is (`room`, in KiB).
+pub const STANDING: Script = Script(include_str!("standing.sh"));
+
+/// How long a restore or an upgrade may take.
+const LONGEST: Duration = Duration::from_secs(6 * 3600);
+
+const CALENDAR: Script = Script(include_str!("calendar.sh"));
+
+#[derive(Template)]
+#[template(path = "backup.service")]
+struct Service<'a> {
+    site: &'a str,
+    start: &'a [String],
+    stop: &'a [String],
+    sandbox: &'a [Setting],
+}
+
+#[derive(Template)]
+#[template(path = "backup.timer")]
+struct Timer<'a> {
+    site: &'a str,
+    at: &'a str,
+}
+
+/// The names of the units.
+pub fn units(site: &Site) -> [String; 2] {
+    [".timer", ".service"].map(|ending| format!("{}-backup{ending}", site.name))
+}
+
+/// The arguments of [`BACKUP`] after its options; `None` for a site without a database of its own.
+pub fn arguments(site: &Site, host: &Host) -> Option<[String; 7]> {
+    let postgres = site.postgres.as_ref()?;
+    Some([
+        site.name.to_string(),
+        site.state(),
+        site.backup.directory.to_string(),
+        site.backup.keep.to_string(),
+        postgres.database.clone(),
+        postgres.user.clone(),
+        media(site, host),
+    ])
+}
+
+/// The arguments of [`STANDING`].
+pub fn standing(site: &Site) -> Vec<String> {
+    vec![site.name.to_string(), site.state(), site.directory()]
+}
+
+/// A verb of [`DATABASE`] with its arguments, as an operation that outlives its connection; `None`
+/// for a site without a database of its own.
+pub fn operation<const N: usize>(
+    site: &Site,
+    what: impl Into<String>,
+    verb: &str,
+    more: [String; N],
+    input: Content,
+) -> Option<Op> {
+    let postgres = site.postgres.as_ref()?;
+    let cmd = Cmd::script(DATABASE, [verb.to_owned(), site.name.to_string()])
+        .args([site.state(), site.directory()])
+        .args([postgres.database.clone(), postgres.user.clone()])
+        .args(more);
+    Some(Op {
+        what: what.into(),
+        action: Action::Run {
+            cmd,
+            input,
+            limit: LONGEST,
+            advice: None,
+        },
+    })
+}
+
+/// From an older major version to that of site.toml, by dump and restore: a backup is made while
+/// writes wait, restored into a new volume and compared; then that volume and `compose`, the
+/// host's compose.yaml for the new version, take the place of the old ones, and the app is started
+/// again. If any of it fails, the old version serves on. Its volume is kept.
+///
+/// The volume of the old version has to serve, by the compose.yaml of the old version.
+pub fn upgrade(site: &Site, host: &Host, compose: String) -> Option<Op> {
+    let postgres = site.postgres.as_ref()?;
+    let mut args = arguments(site, host)?;
+    // What was uploaded doesn't change by this.
+    "-".clone_into(&mut args[6]);
+    let volume = format!("{}-postgres-{}", site.name, postgres.version);
+    let [a, b, c, d, e, f, g] = args;
+    operation(
+        site,
+        format!("upgrade to PostgreSQL {} by dump and restore", postgres.version),
+        "upgrade",
+        [volume, BACKUP.0.to_owned(), a, b, c, d, e, f, g],
+        Content::Text(compose),
+    )
+}
+
+/// The compose.yaml of a host, as its steps write it.
+///
+/// # Errors
+/// If it can't be rendered.
+pub fn compose(site: &Site, host: &Host) -> Result<String, Error> {
+    super::stack::text(&Cx { site, host, now: 0 })
+}
+
+/// Where uploaded files lie on a host: a directory, or "-" for nowhere.
+pub fn media(site: &Site, host: &Host) -> String {
+    if site.app.media_root.is_none() || !host.roles.contains(&Role::App) {
+        return "-".to_owned();
+    }
+    format!("{}/media", site.directory())
+}
+
+fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
+    let script = format!("{}/backup.sh", cx.site.directory());
+    let units = units(cx.site);
+    let (Some(at), Some(args)) = (&cx.site.backup.at, arguments(cx.site, cx.host)) else {
+        return Ok(vec![Box::new(Retired {
+            what: "the timer of backups".to_owned(),
+            units: units.to_vec(),
+            files: vec![script],
+        })]);
+    };
+    let site = cx.site.name.as_str();
+    let directory = cx.site.backup.directory.to_string();
+    let sandbox = sandbox::backup(vec!["/var/lib/provision".to_owned(), directory.clone()]);
+    let start: Vec<String> = [script.clone()].into_iter().chain(args).collect();
+    let stop = [&script, "--ended", site, &cx.site.state()].map(str::to_owned);
+    let service = Service {
+        site,
+        start: &start,
+        stop: &stop,
+        sandbox: &sandbox,
+    };
+    let service = service.render().map_err(failed)?;
+    let timer = Timer { site, at }.render().map_err(failed)?;
+    let marker = format!("{}/pending/backup", cx.site.state());
+    let unit = |name: &String, text| {
+        File::new(format!("/etc/systemd/system/{name}"), text).pending(&marker)
+    };
+    let [timer_name, service_name] = &units;
+    Ok(vec![
+        Box::new(Directory::new(directory, 0o700)),
+        Box::new(File::new(script, BACKUP.0).mode(0o755)),
+        Box::new(unit(service_name, service)),
+        Box::new(unit(timer_name, timer).check(Cmd::script(CALENDAR, [at.as_str()]))),
+        Box::new(Pending::new(
+            "let systemd read the backup's units again",
+            &marker,
+            Cmd::new("systemctl").arg("daemon-reload"),
+        )),
+        Box::new(Unit::new(timer_name, "backup")),
+    ])
+}
+
+fn failed(e: askama::Error) -> Error {
+    Error {
+        step: STEP.name.to_owned(),
+        what: e.to_string(),
+    }
 }

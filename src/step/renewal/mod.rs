@@ -7,7 +7,7 @@
 //! | provided | it is watched |
 //! | off | nothing: what an earlier mode left is removed |
 
-mod sandbox;
+pub(super) mod sandbox;
 
 use askama::Template;
 

@@ -1,8 +1,8 @@
-//! What the renewal's units may do (systemd.exec(5)). Each value is one word; lists are said in
+//! What the units of renewal and backup may do (systemd.exec(5)). Each value is one word; lists are said in
 //! several lines.
 
 /// A setting of a unit.
-pub(super) type Setting = (&'static str, String);
+pub(in crate::step) type Setting = (&'static str, String);
 
 /// For every unit: nothing that changes the system itself.
 const ALL: &[(&str, &str)] = &[
@@ -65,18 +65,26 @@ fn settings(tables: &[&'static [(&'static str, &'static str)]]) -> Vec<Setting> 
 
 /// The renewal's: it writes to these directories, and what speaks to the world are containers,
 /// which it reaches by Docker's socket.
-pub(super) fn renewal(writes: Vec<String>) -> Vec<Setting> {
+pub(in crate::step) fn renewal(writes: Vec<String>) -> Vec<Setting> {
     let mut all = settings(&[ALL, OURS, &[("PrivateNetwork", "yes")]]);
     all.extend(writes.into_iter().map(|path| ("ReadWritePaths", path)));
     all
 }
 
+/// A backup's: as the renewal's, and it reads what the app's user has written.
+pub(in crate::step) fn backup(writes: Vec<String>) -> Vec<Setting> {
+    let mut all = renewal(writes);
+    all.retain(|(name, _)| *name != "CapabilityBoundingSet");
+    all.push(("CapabilityBoundingSet", "CAP_DAC_READ_SEARCH".to_owned()));
+    all
+}
+
 /// A webhook's.
-pub(super) fn webhook() -> Vec<Setting> {
+pub(in crate::step) fn webhook() -> Vec<Setting> {
     settings(&[ALL, OURS, NETWORK])
 }
 
 /// A command's.
-pub(super) fn command() -> Vec<Setting> {
+pub(in crate::step) fn command() -> Vec<Setting> {
     settings(&[ALL, NETWORK, COMMAND])
 }
