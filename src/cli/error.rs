@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::event::{Event, Place};
+use crate::event::{Event, Failure, Place};
 use crate::{engine, input, lab, plan, playbook, secrets, site, ssh};
 
 /// Why a verb could not be carried out.
@@ -86,6 +86,25 @@ pub enum Error {
         /// What went wrong.
         error: Box<ssh::Error>,
     },
+    /// The site has no place for a command.
+    #[error(transparent)]
+    Nowhere(#[from] engine::Nowhere),
+    /// A command that somebody was to sit at.
+    #[error("{}", attached(.host, .failure))]
+    Attached {
+        /// The host.
+        host: String,
+        /// What went wrong, before it began or under it.
+        failure: Box<Failure>,
+    },
+    /// A stream of this program.
+    #[error("failed to {what}: {cause}")]
+    Stream {
+        /// What was to be done with it.
+        what: &'static str,
+        /// Why not.
+        cause: io::Error,
+    },
     /// The lab.
     #[error("failed to {}", engine::told(.0))]
     Lab(#[from] lab::Error),
@@ -131,9 +150,18 @@ impl Error {
             | Self::Server { .. }
             | Self::Exists(_)
             | Self::Route { .. }
+            | Self::Nowhere(_)
             | Self::NoTerminal => 2,
-            Self::Key { .. } | Self::Ssh { .. } | Self::HostKey(_) => engine::exit::FAILED,
-            Self::Write { .. } | Self::Lab(_) | Self::Runtime(_) => 1,
+            Self::Key { .. } | Self::Ssh { .. } | Self::HostKey(_) | Self::Attached { .. } => engine::exit::FAILED,
+            Self::Write { .. } | Self::Stream { .. } | Self::Lab(_) | Self::Runtime(_) => 1,
         }
     }
+}
+
+/// A failure as lines: where and what, what was printed, what to do next.
+fn attached(host: &str, failure: &Failure) -> String {
+    let mut lines = vec![format!("{host}: {}: {}", failure.stage, failure.what)];
+    lines.extend(failure.tail.iter().map(|line| format!("  {line}")));
+    lines.extend(failure.next.iter().map(|next| format!("next: {next}")));
+    lines.join("\n")
 }

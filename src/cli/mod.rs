@@ -1,11 +1,13 @@
 //! The command line: one file a verb. The only place that wires the other rooms together.
 
 mod ask;
+mod attached;
 mod audit;
 mod error;
 mod explain;
 mod init;
 pub mod lab;
+mod logs;
 mod prepare;
 mod prompt;
 mod reboot;
@@ -13,6 +15,7 @@ mod run;
 mod secrets;
 mod stage;
 mod status;
+mod terminal;
 mod trust;
 mod vault;
 
@@ -20,6 +23,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use self::attached::Program;
 use crate::{plan, step};
 
 pub use error::Error;
@@ -80,6 +84,16 @@ enum Verb {
     /// Look at servers that others set up: who reaches which port, and whether their own firewall
     /// says so; change nothing
     Audit(AuditArgs),
+    /// Run manage.py in the app's container, as if you sat there
+    Manage(attached::ProgramArgs),
+    /// psql in the site's own PostgreSQL, as the site's user; else Django's dbshell
+    Dbshell(attached::ProgramArgs),
+    /// redis-cli in the site's Redis, logged in
+    RedisCli(attached::ProgramArgs),
+    /// A shell in a container
+    Shell(attached::ShellArgs),
+    /// What the containers of all hosts write
+    Logs(logs::LogsArgs),
     /// Write a commented site.toml to begin with
     Init {
         /// Where to
@@ -284,6 +298,11 @@ fn carry_out(verb: Verb) -> Result<u8, Error> {
         }
         Verb::Status(args) => status::status(&args),
         Verb::Audit(args) => audit::audit(&args),
+        Verb::Manage(args) => attached::program(Program::Manage, &args),
+        Verb::Dbshell(args) => attached::program(Program::Dbshell, &args),
+        Verb::RedisCli(args) => attached::program(Program::RedisCli, &args),
+        Verb::Shell(args) => attached::shell(&args),
+        Verb::Logs(args) => logs::logs(&args),
         Verb::Init { file } => init::init(&file),
         Verb::Trust { file, yes, ssh } => trust::trust(&file, yes, &ssh),
         Verb::Secrets(args) => secrets::run(&args),

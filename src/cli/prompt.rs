@@ -32,6 +32,12 @@ pub(super) fn somebody() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
+/// Whether somebody can be asked although stdin may be a file: there is a terminal of ours, and
+/// what is said shows.
+pub(super) fn somewhere() -> bool {
+    io::stderr().is_terminal() && File::open("/dev/tty").is_ok()
+}
+
 /// Asks, and waits for the answer. Blocks the thread.
 pub(super) fn ask(text: &str, echo: bool) -> Answered {
     // A question may hold what a server said.

@@ -50,6 +50,13 @@ impl File {
         self
     }
 
+    /// Sets the owner: "root:root", others by their numbers ("999:999").
+    #[must_use]
+    pub fn owner(mut self, owner: impl Into<String>) -> Self {
+        self.owner = owner.into();
+        self
+    }
+
     /// Refuses content that this command, given the file's path last, doesn't accept.
     #[must_use]
     pub fn check(mut self, cmd: Cmd) -> Self {

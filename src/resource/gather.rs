@@ -313,7 +313,10 @@ impl Gather {
                     let file = File {
                         kind: (*kind).to_owned(),
                         mode,
-                        owner: (*owner).to_owned(),
+                        owner: match *owner {
+                            "0:0" => "root:root".to_owned(),
+                            ids => ids.to_owned(),
+                        },
                         modified: modified.parse().map_err(|_| bad())?,
                         sha256: None,
                         content: None,

@@ -5,11 +5,10 @@ use std::net::IpAddr;
 
 use askama::Template;
 
-use super::{Cx, Error, Resources, Step, env_file, image};
+use super::{Cx, Error, Resources, Step, env_file, image, once};
 use crate::resource::compose::{Project, compose_v2};
 use crate::resource::file::{Directory, File};
-use crate::resource::task::Task;
-use crate::resource::{Content, Op, sha256};
+use crate::resource::sha256;
 use crate::shell::{Cmd, Secret};
 use crate::site::{Host, Role, Site};
 
@@ -137,7 +136,8 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         Box::new(File::new(&compose_path, compose_text)),
     ];
     if cx.is_first(Role::App) {
-        all.extend(once(cx, &project, &compose_path, &reference, &environment));
+        let manage = |args: &[&str]| manage(&project, &compose_path, args);
+        all.extend(once::tasks(cx, &manage, &reference, &environment));
     }
     all.push(Box::new(Project {
         name: project.clone(),
@@ -148,76 +148,18 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     Ok(all)
 }
 
-/// What is done once, from one host, before the new revision runs anywhere.
-fn once(
-    cx: &Cx<'_>,
-    project: &str,
-    compose: &str,
-    reference: &str,
-    environment: &BTreeMap<String, Secret>,
-) -> Resources {
-    let app = &cx.site.app;
-    let receipt = |name: &str| format!("{}/{name}", cx.site.state());
-    let manage = |args: &[&str]| {
-        Cmd::new("docker")
-            .args(["compose", "--project-name", project, "--file", compose])
-            .args([
-                "run",
-                "--rm",
-                "--no-deps",
-                "-T",
-                "app",
-                "python",
-                "manage.py",
-            ])
-            .args(args.iter().copied())
-    };
-    // Another database has to be migrated too, even for the same revision.
-    let database: Vec<(&String, &str)> = environment
-        .iter()
-        .filter(|(name, _)| name.starts_with("DATABASE") || name.starts_with("STATIC"))
-        .map(|(name, value)| (name, value.reveal()))
-        .collect();
-    let depends = format!("{reference}\n{database:?}");
-    let mut all: Resources = Vec::new();
-    if app.migrate {
-        let op = Op::run("migrate the database", manage(&["migrate", "--noinput"])).long();
-        all.push(Box::new(Task::new(
-            "migrate",
-            receipt("migrate"),
-            &depends,
-            vec![op],
-        )));
-    }
-    if app.collectstatic {
-        let cmd = manage(&["collectstatic", "--noinput"]);
-        let op = Op::run("collect static files", cmd).long();
-        all.push(Box::new(Task::new(
-            "collectstatic",
-            receipt("collectstatic"),
-            &depends,
-            vec![op],
-        )));
-    }
-    if let Some(user) = &app.superuser {
-        // The password goes over stdin: arguments and environments can be read by others.
-        let op = Op::run(
-            format!("make superuser {} if it is missing", user.name),
-            manage(&["shell", "--command", include_str!("superuser.py")]),
-        )
-        .input(Content::Secret(Secret::new(format!(
-            "{}\n{}\n{}",
-            user.name,
-            user.email,
-            user.password.reveal()
-        ))));
-        let depends = format!("{database:?}\n{}", user.name);
-        all.push(Box::new(Task::new(
-            "superuser",
-            receipt("superuser"),
-            depends,
-            vec![op],
-        )));
-    }
-    all
+/// A command of arguments for `manage.py`, in a container of its own.
+fn manage(project: &str, compose: &str, args: &[&str]) -> Cmd {
+    Cmd::new("docker")
+        .args(["compose", "--project-name", project, "--file", compose])
+        .args([
+            "run",
+            "--rm",
+            "--no-deps",
+            "-T",
+            "app",
+            "python",
+            "manage.py",
+        ])
+        .args(args.iter().copied())
 }

@@ -16,6 +16,7 @@ mod image;
 mod lint;
 mod material;
 mod matrix;
+mod once;
 pub mod own;
 mod postgres;
 mod preflight;

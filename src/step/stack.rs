@@ -33,7 +33,7 @@ pub(super) struct Service {
 pub(super) struct Volume {
     /// Its key in the file.
     pub key: String,
-    /// Its name on the host.
+    /// Its name on the host as Compose reads it: `${NAME}` is looked up in .env.
     pub name: String,
     /// Whether it holds what can't be made again: Compose never removes it.
     pub external: bool,

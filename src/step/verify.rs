@@ -123,8 +123,9 @@ fn front(site: &Site, proxy: &Host, checks: &mut Vec<Check>) {
         .with_role(Role::App)
         .map(|app| app.name.to_string())
         .collect();
-    // nginx's log alone says who answered.
-    if site.proxy.access_log != AccessLog::Off {
+    // nginx's log alone says who answered; a single one has nobody to share with.
+    let shared = !site.alone(proxy);
+    if shared && site.proxy.access_log != AccessLog::Off {
         once(Claim::Balanced(servers));
     }
     if origin.is_some() {

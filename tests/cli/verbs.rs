@@ -52,7 +52,10 @@ fn steps_lists_the_steps_in_their_order_and_where_they_run() {
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     assert_eq!(first, provision::step::names());
-    assert!(said.stdout.contains("after image on every host"));
+    assert!(
+        said.stdout
+            .contains("after image, postgres, redis on every host")
+    );
     assert!(said.stdout.contains("one host after another"));
 }
 

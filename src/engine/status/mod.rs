@@ -256,7 +256,12 @@ fn containers(site: &Site, host: &Host, said: &Said) -> Vec<Mend> {
         }];
     }
     let has = |role| host.roles.contains(&role);
-    let roles = [(Role::App, "app"), (Role::Proxy, "proxy")];
+    let roles = [
+        (Role::App, "app"),
+        (Role::Proxy, "proxy"),
+        (Role::Db, "postgres"),
+        (Role::Cache, "redis"),
+    ];
     let wanted = roles.into_iter().filter(|(role, _)| has(*role));
     let mut all = Vec::new();
     for (_, word) in wanted {

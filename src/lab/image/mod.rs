@@ -101,6 +101,9 @@ impl Recipe {
             "--format=tar",
             // Docker makes its own device files.
             "--skip=output/dev",
+            // Directories for sockets, which an ordinary user couldn't make.
+            "--skip=cleanup/run",
+            "--dpkgopt=force-unsafe-io",
         ]
         .map(String::from)
         .to_vec();
@@ -182,7 +185,7 @@ impl Recipe {
             return Ok(());
         }
         let name = self.name();
-        say(format!("making the image {name} (once; about a minute)"));
+        say(format!("making the image {name} (once; a minute or two)"));
         let making = layout.cache.join("making-images").join(&file);
         let done = self
             .make(&making, machine)

@@ -15,7 +15,7 @@ IFS='
 '
 set -f
 # shellcheck disable=SC2086 # one argument a line is meant
-stat -c 'stat %F|%a|%U:%G|%Y|%s|%n' -- $paths 2>/dev/null
+stat -c 'stat %F|%a|%u:%g|%Y|%s|%n' -- $paths 2>/dev/null
 # shellcheck disable=SC2086
 sums=$(sha256sum -- $paths 2>/dev/null)
 together=

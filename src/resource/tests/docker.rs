@@ -18,6 +18,7 @@ fn image(tag: Option<&str>, digest: Option<&str>) -> Docker {
     Docker {
         images: vec![SeenImage {
             id: "sha256:1".to_owned(),
+            created: 0,
             repo_tags: tag.map(|tag| vec![tag.to_owned()]),
             repo_digests: digest.map(|digest| vec![digest.to_owned()]),
         }],

@@ -291,6 +291,7 @@ fn an_images_nginx_is_asked_once() {
     };
     let image = |id: &str| Image {
         id: id.to_owned(),
+        created: 0,
         repo_tags: Some(vec!["nginx:1.28".to_owned()]),
         repo_digests: None,
     };

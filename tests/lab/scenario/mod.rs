@@ -24,6 +24,7 @@ mod over_time;
 mod power;
 mod refusals;
 mod rules;
+mod single;
 mod ssh_servers;
 mod tls;
 mod values;
@@ -362,6 +363,30 @@ pub const ALL: &[Scenario] = &[
     (
         "refused_a_port_that_something_else_holds",
         refusals::taken_port,
+    ),
+    (
+        "single_compose_from_a_bare_server_to_a_site_that_is_used_and_outlasts_power_cuts",
+        single::compose,
+    ),
+    (
+        "single_uwsgi_behind_a_socket_from_a_bare_server_to_a_site_that_is_used",
+        single::uwsgi,
+    ),
+    (
+        "single_provided_certificate_and_directory_from_a_bare_server_to_a_site_that_is_used",
+        single::provided,
+    ),
+    (
+        "single_minimal_from_a_bare_server_to_a_site_that_is_used",
+        single::minimal,
+    ),
+    (
+        "single_database_host_serves_its_app_servers_and_nobody_else",
+        single::database_host,
+    ),
+    (
+        "single_canary_secrets_are_nowhere_that_others_can_look",
+        single::canary,
     ),
     (
         "ssh_servers_of_debian_13_are_reached_or_refused_in_clear_words",

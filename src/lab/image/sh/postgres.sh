@@ -8,9 +8,10 @@ for sample in usr/share/postgresql/*/postgresql.conf.sample; do
   grep -q "^listen_addresses = '\*'$" "$sample"
 done
 rm -rf var/lib/postgresql run/postgresql
+# A tmpfs mounted there takes the directory's mode, so everybody may write to it.
 mkdir -p docker-entrypoint-initdb.d
-install -d -o 999 -g 999 -m 1777 var/lib/postgresql
 install -d -o 999 -g 999 -m 3777 run/postgresql
+install -d -o 999 -g 999 -m 1777 var/lib/postgresql
 # From 18 on the volume is the directory above.
 if [ ! -d usr/lib/postgresql/18 ]; then
   install -d -o 999 -g 999 -m 1777 var/lib/postgresql/data
