@@ -203,7 +203,11 @@ impl Desk {
 
 fn tell(event: &Event, depth: u8) {
     match event {
-        Event::Detail { host, depth: at, text } if *at <= depth => {
+        Event::Detail {
+            host,
+            depth: at,
+            text,
+        } if *at <= depth => {
             anstream::eprintln!("{host}: {text}");
         }
         Event::Waiting { host, what, .. } => anstream::eprintln!("{host}: {what}"),

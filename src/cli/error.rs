@@ -152,7 +152,9 @@ impl Error {
             | Self::Route { .. }
             | Self::Nowhere(_)
             | Self::NoTerminal => 2,
-            Self::Key { .. } | Self::Ssh { .. } | Self::HostKey(_) | Self::Attached { .. } => engine::exit::FAILED,
+            Self::Key { .. } | Self::Ssh { .. } | Self::HostKey(_) | Self::Attached { .. } => {
+                engine::exit::FAILED
+            }
             Self::Write { .. } | Self::Stream { .. } | Self::Lab(_) | Self::Runtime(_) => 1,
         }
     }

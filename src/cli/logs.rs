@@ -1,6 +1,5 @@
 //! `provision logs`: what the containers of all hosts write.
 
-
 use clap::Args;
 use futures_util::future::{join_all, select};
 use tokio::sync::mpsc::Sender;

@@ -393,7 +393,13 @@ fn turns(site: &Site, chosen: &[String]) -> Vec<Turn> {
         |host: &&Host| chosen.is_empty() || chosen.iter().any(|name| name == host.name.as_str());
     let mut hosts: Vec<&Host> = site.hosts.values().filter(wanted).collect();
     // What others need is restarted last, when it is known that they come back.
-    hosts.sort_by_key(|host| (is(host, Role::Proxy), is(host, Role::Db), is(host, Role::Cache)));
+    hosts.sort_by_key(|host| {
+        (
+            is(host, Role::Proxy),
+            is(host, Role::Db),
+            is(host, Role::Cache),
+        )
+    });
     let others = |host: &Host, role| {
         let all = site.with_role(role);
         all.filter(|other| other.name != host.name).count()

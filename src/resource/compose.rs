@@ -1,4 +1,4 @@
-//! The containers of a Compose project.
+//! The containers of a host's Compose project.
 //!
 //! Each carries a label with the digest of what it was made from, so that a probe sees drift
 //! without asking Compose (which takes 80 ms).
@@ -10,8 +10,6 @@ use crate::shell::Script;
 
 /// The label that holds the digest.
 pub const LABEL: &str = "provision.digest";
-
-const UP: &str = include_str!("sh/compose-up.sh");
 
 const PLUGIN: Script = Script(include_str!("sh/compose-v2.sh"));
 
@@ -33,44 +31,6 @@ pub fn compose_v2() -> Requirement {
             }
         })
     })
-}
-
-/// A Compose project with one container.
-#[derive(Clone, Debug)]
-pub struct Project {
-    /// Project name.
-    pub name: String,
-    /// Path of compose.yaml on the server.
-    pub file: String,
-    /// The container's name.
-    pub container: String,
-    /// What its label must say.
-    pub digest: String,
-}
-
-impl Resource for Project {
-    fn id(&self) -> String {
-        format!("container {}", self.container)
-    }
-
-    fn facts(&self) -> Vec<Fact> {
-        vec![Fact::Docker]
-    }
-
-    fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {
-        compare(seen, &self.container, &self.digest)
-    }
-
-    fn converge(&self, _: &Observed) -> Vec<Op> {
-        vec![
-            Op::script(
-                format!("start {} and wait until it is healthy", self.container),
-                UP,
-                [self.name.clone(), self.file.clone()],
-            )
-            .long(),
-        ]
-    }
 }
 
 /// One service of a host's compose.yaml, with one container.

@@ -82,7 +82,7 @@ pub struct File {
     pub kind: String,
     /// Permission bits.
     pub mode: u32,
-    /// "root:root"; others by their numbers ("999:999"), which a container's user has no name for.
+    /// User and group: "root:root", everybody else by numbers, "10001:10001".
     pub owner: String,
     /// When its content last changed, seconds since 1970.
     pub modified: u64,

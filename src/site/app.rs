@@ -27,6 +27,13 @@ pub(super) fn resolve(
         Some(raw) => Some(superuser(reader, raw, values, warnings)?),
         None => None,
     };
+    if raw.development.as_ref().is_some_and(|it| *it.get_ref()) {
+        warnings.push(
+            "`development = true` in [app] runs Django's development server: for development \
+             alone, never for a site that the world can reach"
+                .to_owned(),
+        );
+    }
     let static_root = raw.static_root.as_ref();
     let source = source(reader, &raw.source)?;
     if let (Source::Path { dir, .. }, Some(env_file)) = (&source, &raw.env_file) {

@@ -78,6 +78,7 @@ fn resolve(
     let beside = proxy::Beside {
         site: &name,
         static_url: raw.app.static_root.as_ref().map(|_| &app.static_url),
+        media_url: raw.app.media_root.as_ref().map(|_| &app.media_url),
     };
     let proxy = proxy::resolve(&reader, &raw.proxy, &tls, &beside, &mut warnings)?;
     Ok(Site {

@@ -16,7 +16,6 @@ mod image;
 mod lint;
 mod material;
 mod matrix;
-mod once;
 pub mod own;
 mod postgres;
 mod preflight;
@@ -24,6 +23,7 @@ mod proxy;
 mod redis;
 mod reload;
 mod renewal;
+mod sandbox;
 mod stack;
 mod verify;
 

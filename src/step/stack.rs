@@ -6,7 +6,7 @@
 
 use askama::Template;
 
-use super::{Cx, Error, Resources, postgres, redis};
+use super::{Cx, Error, Resources, app, postgres, proxy, redis};
 use crate::resource::compose::{Service as Running, compose_v2};
 use crate::resource::file::{Directory, File};
 use crate::resource::sha256;
@@ -62,7 +62,10 @@ impl Service {
         Ok(Self {
             name,
             container,
-            block: render(&digest).map_err(failed)?.trim_end().to_owned(),
+            block: render(&digest)
+                .map_err(failed)?
+                .trim_matches('\n')
+                .to_owned(),
             digest,
             secrets: Vec::new(),
             volumes: Vec::new(),
@@ -77,6 +80,7 @@ struct Compose<'a> {
     services: &'a [Service],
     secrets: &'a [(String, String)],
     volumes: &'a [Volume],
+    edge: bool,
     backend: bool,
 }
 
@@ -90,6 +94,8 @@ fn services(cx: &Cx<'_>) -> Result<Vec<Service>, Error> {
     let mut all = Vec::new();
     all.extend(postgres::service(cx)?);
     all.extend(redis::service(cx)?);
+    all.extend(app::services(cx)?);
+    all.extend(proxy::service(cx)?);
     Ok(all)
 }
 
@@ -115,6 +121,7 @@ pub(super) fn text(cx: &Cx<'_>) -> Result<String, Error> {
         services: &services,
         secrets: &secrets,
         volumes: &volumes,
+        edge: services.iter().any(|it| it.block.contains("- edge")),
         backend: services.iter().any(|it| it.block.contains("- backend")),
     };
     compose.render().map_err(|e| Error {

@@ -77,8 +77,23 @@ fn the_help_tells_of_every_verb_and_exit_code() {
     let home = Home::new(SITE);
     let said = home.call(&["--help"]);
     for word in [
-        "run", "step", "plan", "verify", "status", "audit", "init", "trust", "steps", "explain",
-        "lab", "130",
+        "run",
+        "step",
+        "plan",
+        "verify",
+        "status",
+        "audit",
+        "manage",
+        "dbshell",
+        "redis-cli",
+        "shell",
+        "logs",
+        "init",
+        "trust",
+        "steps",
+        "explain",
+        "lab",
+        "130",
     ] {
         assert!(said.stdout.contains(word), "{word}: {}", said.stdout);
     }

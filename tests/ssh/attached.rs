@@ -28,7 +28,11 @@ fn terminal(columns: u32, rows: u32) -> Terminal {
 async fn all(receiving: &mut Receiving) -> (Vec<u8>, Vec<u8>, Status) {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     loop {
-        match timeout(HANG, receiving.next()).await.expect("it hangs").unwrap() {
+        match timeout(HANG, receiving.next())
+            .await
+            .expect("it hangs")
+            .unwrap()
+        {
             Piece::Stdout(bytes) => stdout.extend(bytes),
             Piece::Stderr(bytes) => stderr.extend(bytes),
             Piece::Ended(status) => return (stdout, stderr, status),
@@ -40,7 +44,11 @@ async fn all(receiving: &mut Receiving) -> (Vec<u8>, Vec<u8>, Status) {
 async fn shows(receiving: &mut Receiving, text: &str) -> String {
     let mut seen = String::new();
     while !seen.contains(text) {
-        match timeout(HANG, receiving.next()).await.expect("it hangs").unwrap() {
+        match timeout(HANG, receiving.next())
+            .await
+            .expect("it hangs")
+            .unwrap()
+        {
             Piece::Stdout(bytes) => seen.push_str(&String::from_utf8_lossy(&bytes)),
             other => panic!("{other:?} after {seen}"),
         }
@@ -102,7 +110,10 @@ async fn a_command_the_server_wont_run_is_refused() {
     let session = server.dialer().connect(&server.target()).await.unwrap();
     let refused = session.attach("refuse".to_owned(), None).await;
     let error = refused.err().expect("it is refused");
-    assert!(matches!(error.fault(), Fault::ExecRefused { .. }), "{error}");
+    assert!(
+        matches!(error.fault(), Fault::ExecRefused { .. }),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -133,7 +144,10 @@ async fn input_arrives_whole_and_a_slow_reader_holds_it_back() {
         tokio::join!(sending_all, looking, all(&mut receiving));
     // The window of the channel, and the pipe.
     assert!(early < 16 * MIB, "{early} bytes went to nobody");
-    assert_eq!(String::from_utf8_lossy(&stdout).trim(), (64 * MIB).to_string());
+    assert_eq!(
+        String::from_utf8_lossy(&stdout).trim(),
+        (64 * MIB).to_string()
+    );
     assert_eq!((&stderr[..], status), (&b"end\n"[..], Status::Code(4)));
 }
 
@@ -142,7 +156,11 @@ async fn output_that_nobody_takes_holds_the_command_back() {
     let Some(sshd) = Sshd::start("") else { return };
     let session = real(&sshd).await;
     let written = sshd.dir.path().join("written");
-    let command = format!("head -c {} /dev/zero; echo >{}", 64 * MIB, written.display());
+    let command = format!(
+        "head -c {} /dev/zero; echo >{}",
+        64 * MIB,
+        written.display()
+    );
     let (mut receiving, _sending) = session.attach(command, None).await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(!written.exists(), "all of it lies somewhere");

@@ -147,7 +147,8 @@ mod tests {
         let mut gate = gate(&way, true);
         let traced = "+ exec ... provision:n:password\r\nprovision:n:shell\r\n";
         assert_eq!(gate.take(Stream::Stdout, traced.into()), Some(vec![]));
-        let asks = "provision:n:shell\r\nprovision:n:process 812\r\n[sudo: provision:n:password\r\n";
+        let asks =
+            "provision:n:shell\r\nprovision:n:process 812\r\n[sudo: provision:n:password\r\n";
         let met = gate.take(Stream::Stdout, asks.into());
         assert_eq!(met, Some(vec![Met::Prompt]));
         let refuses = "bob is not in the sudoers file.\r\n";

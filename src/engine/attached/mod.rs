@@ -253,13 +253,19 @@ impl Order {
             Place::Project { directory, .. } => format!("{directory}/compose.yaml"),
         };
         let (what, next) = match state {
-            "without-docker" => ("there is no Docker".to_owned(), "`provision run` sets it up"),
+            "without-docker" => (
+                "there is no Docker".to_owned(),
+                "`provision run` sets it up",
+            ),
             "docker-down" => (
                 "Docker doesn't answer".to_owned(),
                 "see `systemctl status docker` on the host, or run `provision run`",
             ),
             "missing" => (format!("there is no {what}"), "`provision run` makes it"),
-            "" => (format!("{what} is in no known state"), "see `docker ps --all`"),
+            "" => (
+                format!("{what} is in no known state"),
+                "see `docker ps --all`",
+            ),
             state => (
                 format!("{what} is {state}, not running"),
                 "`provision run` starts it; `provision logs` shows its last words",

@@ -98,7 +98,9 @@ impl Order {
             return Self::manage(site, host, &all);
         };
         let (user, database) = (&postgres.user, &postgres.database);
-        let mut argv = ["psql", "-U", user, "-d", database].map(str::to_owned).to_vec();
+        let mut argv = ["psql", "-U", user, "-d", database]
+            .map(str::to_owned)
+            .to_vec();
         argv.extend_from_slice(args);
         Self::inside(site, Role::Db, host, argv)
     }
@@ -168,7 +170,9 @@ impl Order {
                 site.directory(),
                 "logs".to_owned(),
                 "--tail".to_owned(),
-                window.tail.map_or("all".to_owned(), |lines| lines.to_string()),
+                window
+                    .tail
+                    .map_or("all".to_owned(), |lines| lines.to_string()),
             ];
             if !window.colour {
                 args.push("--no-color".to_owned());

@@ -10,6 +10,7 @@ while [ "$n" -gt 0 ]; do
     paths="${paths-}$path
 "
 done
+# Owners by their numbers: a container's user has no name here, or that of somebody else.
 # Paths are of a grammar without spaces or patterns; IFS keeps to newlines all the same.
 IFS='
 '

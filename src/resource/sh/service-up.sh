@@ -3,7 +3,11 @@
 cd "$2"
 # A container of that name that another project made would be in the way.
 owner=$(docker inspect --format '{{index .Config.Labels "com.docker.compose.project"}}' "$4" 2>/dev/null) || owner=$1
-[ "$owner" = "$1" ] || docker rm --force "$4" 2>&1
+if [ "$owner" != "$1" ]; then
+    docker rm --force "$4" 2>&1
+    # Earlier versions made a project, and with it a network, for each container.
+    [ "$owner" != "$4" ] || docker network rm "${4}_default" 2>&1 || :
+fi
 status=0
 docker compose --project-name "$1" up --detach --wait --wait-timeout 180 --no-deps "$3" 2>&1 ||
     status=$?

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use askama::Template;
 
-use super::renewal::sandbox::{self, Setting};
+use super::sandbox::{self, Setting};
 use super::{Cx, Error, Resources, Step};
 use crate::resource::file::{Directory, File};
 use crate::resource::pending::Pending;
@@ -161,7 +161,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     };
     let site = cx.site.name.as_str();
     let directory = cx.site.backup.directory.to_string();
-    let sandbox = sandbox::backup(vec!["/var/lib/provision".to_owned(), directory.clone()]);
+    let sandbox = X;
     let start: Vec<String> = [script.clone()].into_iter().chain(args).collect();
     let stop = [&script, "--ended", site, &cx.site.state()].map(str::to_owned);
     let service = Service {

@@ -1,5 +1,6 @@
 //! What is shown, in order. Each can be asked for alone.
 
+mod attached;
 mod audit;
 mod become_root;
 mod bookworm;
@@ -167,6 +168,22 @@ pub const ALL: &[Scenario] = &[
     (
         "audit_finds_what_docker_publishes_past_ufw",
         audit::the_classic_hole,
+    ),
+    (
+        "attached_manage_s_output_input_and_exit_code_are_the_operator_s",
+        attached::streams,
+    ),
+    (
+        "attached_on_a_terminal_manage_has_one_too",
+        attached::terminal,
+    ),
+    (
+        "attached_logs_come_from_every_host_and_end_with_ctrl_c",
+        attached::logs,
+    ),
+    (
+        "attached_to_a_stopped_container_says_what_to_do",
+        attached::stopped,
     ),
     (
         "values_arrive_in_the_container_byte_for_byte",

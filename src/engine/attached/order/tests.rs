@@ -86,7 +86,14 @@ fn manage_runs_where_the_app_is_with_its_arguments_as_they_are() {
     let argv = order.cmd(None, "m").argv().to_vec();
     assert_eq!(
         argv[..6],
-        words(&["docker", "exec", "--interactive", "--env", "PROVISION_ATTACHED=m", "polls-app"])
+        words(&[
+            "docker",
+            "exec",
+            "--interactive",
+            "--env",
+            "PROVISION_ATTACHED=m",
+            "polls-app"
+        ])
     );
     assert_eq!(argv[6..8], words(&["python", "manage.py"]));
     assert_eq!(argv[8..], args);
@@ -119,10 +126,16 @@ fn dbshell_is_psql_where_the_database_is_the_sites() {
 fn dbshell_is_djangos_where_the_database_is_somebody_elses() {
     let (host, line) = shown(Order::dbshell(&foreign(), None, &[]));
     assert_eq!(host, "app1");
-    assert!(line.ends_with("polls-app python manage.py dbshell"), "{line}");
+    assert!(
+        line.ends_with("polls-app python manage.py dbshell"),
+        "{line}"
+    );
     let args = words(&["-c", "select 1"]);
     let (_, line) = shown(Order::dbshell(&foreign(), None, &args));
-    assert!(line.ends_with("manage.py dbshell -- -c 'select 1'"), "{line}");
+    assert!(
+        line.ends_with("manage.py dbshell -- -c 'select 1'"),
+        "{line}"
+    );
 }
 
 #[test]
@@ -170,12 +183,17 @@ fn logs_come_from_every_host_that_has_the_service() {
     assert_eq!(of(&["db"], &[]).unwrap().len(), 1);
     assert_eq!(of(&["db"], &["app"]).unwrap_err(), "db has no app");
     let unknown = of(&[], &["celery"]).unwrap_err();
-    assert!(unknown.contains("there are app, nginx, postgres, redis"), "{unknown}");
+    assert!(
+        unknown.contains("there are app, nginx, postgres, redis"),
+        "{unknown}"
+    );
 }
 
 #[test]
 fn a_host_without_the_role_is_refused_with_those_that_have_it() {
-    let refused = Order::manage(&site(), Some("db"), &[]).unwrap_err().to_string();
+    let refused = Order::manage(&site(), Some("db"), &[])
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("app1, app2"), "{refused}");
     let (_, line) = shown(Order::shell(&site(), None, "proxy"));
     assert!(line.contains(" polls-proxy sh -c "), "{line}");

@@ -138,7 +138,10 @@ fn planted() {
     console("proxy", &format!("sh -c 'sleep 0.5' {plant}"));
     assert!(!watch.end().hits.is_empty(), "command lines");
 
-    console("proxy", &format!("echo {plant} >/etc/planted; chmod 644 /etc/planted"));
+    console(
+        "proxy",
+        &format!("echo {plant} >/etc/planted; chmod 644 /etc/planted"),
+    );
     assert_eq!(readable().trim(), "/etc/planted");
     console("proxy", "chmod 600 /etc/planted");
     assert_eq!(readable(), "");

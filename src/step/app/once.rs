@@ -1,26 +1,34 @@
 //! What is done once for a revision, from one host, before it runs anywhere: the checks that keep a
 //! faulty one back, the database's migration, static files, fixtures, the superuser.
 
-use std::collections::BTreeMap;
-
-use super::{Cx, Resources};
+use super::environment::environment;
+use super::shared;
 use crate::resource::op::{Advice, Context};
 use crate::resource::task::Task;
 use crate::resource::{Content, Op, sha256};
 use crate::shell::{Cmd, Secret};
+use crate::step::{Cx, Error, Resources, image, stack};
 
 /// What the tasks of fixtures are called, before the file's name.
 const FIXTURE: &str = "fixture ";
 
-/// The tasks. `manage` makes a command of arguments for `manage.py`, run in a container of its own
-/// from the new image; `reference` is that image, `environment` the app's.
-pub(super) fn tasks(
-    cx: &Cx<'_>,
-    manage: &dyn Fn(&[&str]) -> Cmd,
-    reference: &str,
-    environment: &BTreeMap<String, Secret>,
-) -> Resources {
+/// `manage.py` with these arguments, in a container of its own from the new image.
+fn manage(cx: &Cx<'_>, args: &[&str]) -> Cmd {
+    let path = stack::path(cx);
+    Cmd::new("docker")
+        .args(["compose", "--project-name", cx.site.name.as_str()])
+        .args(["--file", &path])
+        .args(["run", "--rm", "--no-deps", "-T", "manage"])
+        .args(["python", "manage.py"])
+        .args(args.iter().copied())
+}
+
+/// The tasks.
+pub(super) fn once(cx: &Cx<'_>) -> Result<Resources, Error> {
     let app = &cx.site.app;
+    let reference = image::reference(cx)?;
+    let environment = environment(cx);
+    let manage = |args: &[&str]| manage(cx, args);
     // Another database has to be migrated too, even for the same revision. Its password is no
     // part of that: a new one leads to the same database.
     let database: Vec<(&String, &str)> = environment
@@ -53,7 +61,7 @@ pub(super) fn tasks(
     if app.check && app.migrate {
         let cmd = manage(&["makemigrations", "--check", "--dry-run"]);
         let op = Op::run("see that no migration is missing", cmd).advised(missing_migration);
-        all.push(task("migrations", reference, op));
+        all.push(task("migrations", &reference, op));
     }
     if app.migrate {
         let op = Op::run("migrate the database", manage(&["migrate", "--noinput"]));
@@ -61,6 +69,12 @@ pub(super) fn tasks(
     }
     if app.collectstatic {
         let cmd = manage(&["collectstatic", "--noinput"]);
+        // Where they are kept on the host, an earlier receipt may tell of another place.
+        let place = shared(cx).statics;
+        let depends = match place {
+            Some(place) => format!("{depends}\n{place}"),
+            None => depends.clone(),
+        };
         all.push(task(
             "collectstatic",
             &depends,
@@ -78,7 +92,7 @@ pub(super) fn tasks(
     }
     if let Some(user) = &app.superuser {
         // The password goes over stdin: arguments and environments can be read by others.
-        let cmd = manage(&["shell", "--command", include_str!("superuser.py")]);
+        let cmd = manage(&["shell", "--command", include_str!("../superuser.py")]);
         let text = format!("{}\n{}\n{}", user.name, user.email, user.password.reveal());
         let op = Op::run(
             format!("make superuser {} if it is missing", user.name),
@@ -91,7 +105,7 @@ pub(super) fn tasks(
             op,
         ));
     }
-    all
+    Ok(all)
 }
 
 /// What `check --deploy` found, by the names of Django's checks

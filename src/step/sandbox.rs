@@ -1,8 +1,8 @@
-//! What the units of renewal and backup may do (systemd.exec(5)). Each value is one word; lists are said in
+//! What our units may do (systemd.exec(5)). Each value is one word; lists are said in
 //! several lines.
 
 /// A setting of a unit.
-pub(in crate::step) type Setting = (&'static str, String);
+pub(super) type Setting = (&'static str, String);
 
 /// For every unit: nothing that changes the system itself.
 const ALL: &[(&str, &str)] = &[
@@ -63,28 +63,34 @@ fn settings(tables: &[&'static [(&'static str, &'static str)]]) -> Vec<Setting> 
         .collect()
 }
 
-/// The renewal's: it writes to these directories, and what speaks to the world are containers,
-/// which it reaches by Docker's socket.
-pub(in crate::step) fn renewal(writes: Vec<String>) -> Vec<Setting> {
+/// The renewal's: it writes to these directories, may read what isn't root's if it `reads` that, and
+/// what speaks to the world are containers, which it reaches by Docker's socket.
+pub(super) fn renewal(writes: Vec<String>, reads: bool) -> Vec<Setting> {
     let mut all = settings(&[ALL, OURS, &[("PrivateNetwork", "yes")]]);
+    if reads {
+        let may = "CAP_DAC_READ_SEARCH".to_owned();
+        all.push(("CapabilityBoundingSet", may));
+    }
     all.extend(writes.into_iter().map(|path| ("ReadWritePaths", path)));
     all
 }
 
-/// A backup's: as the renewal's, and it reads what the app's user has written.
-pub(in crate::step) fn backup(writes: Vec<String>) -> Vec<Setting> {
-    let mut all = renewal(writes);
-    all.retain(|(name, _)| *name != "CapabilityBoundingSet");
-    all.push(("CapabilityBoundingSet", "CAP_DAC_READ_SEARCH".to_owned()));
-    all
+/// That of a unit which brings containers up through Compose: it reads what lies below /srv, some of
+/// which is a container's user's alone, and speaks to nobody but Docker.
+pub(super) fn composing() -> Vec<Setting> {
+    const OWN: &[(&str, &str)] = &[
+        ("PrivateNetwork", "yes"),
+        ("CapabilityBoundingSet", "CAP_DAC_READ_SEARCH"),
+    ];
+    settings(&[ALL, OURS, OWN])
 }
 
 /// A webhook's.
-pub(in crate::step) fn webhook() -> Vec<Setting> {
+pub(super) fn webhook() -> Vec<Setting> {
     settings(&[ALL, OURS, NETWORK])
 }
 
 /// A command's.
-pub(in crate::step) fn command() -> Vec<Setting> {
+pub(super) fn command() -> Vec<Setting> {
     settings(&[ALL, NETWORK, COMMAND])
 }
