@@ -36,6 +36,11 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// Whether data or a site is taken away, so that all of it is shown before it is asked for.
+    pub fn removes(self) -> bool {
+        matches!(self, Self::Restore | Self::Down | Self::Destroy)
+    }
+
     /// Whether servers are changed, step by step.
     pub fn changes(self) -> bool {
         match self {

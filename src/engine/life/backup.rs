@@ -21,7 +21,7 @@ use crate::event::{Event, Failure, Kept, Outcome, Saved, State, Summary};
 use crate::plan::Plan;
 use crate::resource::{Action, Content, Fact, Observed, Op, Resource, Unreadable};
 use crate::shell::{Cmd, Script};
-use crate::site::{Host, Role, Site};
+use crate::site::{Role, Site};
 use crate::step;
 
 const LIST: Script = Script(include_str!("sh/list.sh"));
@@ -75,7 +75,10 @@ impl Resource for Listed {
 }
 
 fn asked(site: &Site) -> Listed {
-    Listed(vec![site.name.to_string(), site.backup.directory.to_string()])
+    Listed(vec![
+        site.name.to_string(),
+        site.backup.directory.to_string(),
+    ])
 }
 
 /// What is read of the host with the database.
@@ -215,7 +218,10 @@ fn chosen<'a>(there: &'a [Kept], name: Option<&str>, at: &str) -> Result<&'a Kep
     match (found, name) {
         (Some(kept), _) => match &kept.lacks {
             None => Ok(kept),
-            Some(lacks) => Err(refused(format!("{} is not whole: it lacks {lacks}", kept.name))),
+            Some(lacks) => Err(refused(format!(
+                "{} is not whole: it lacks {lacks}",
+                kept.name
+            ))),
         },
         (None, Some(name)) => Err(refused(format!("there is no {name} in {at}"))),
         (None, None) => Err(refused(format!("there is no backup in {at}"))),
@@ -281,7 +287,11 @@ async fn make(carrier: &mut Carrier<'_>) -> Result<Record, Failure> {
     let read = carrier.exec(&read, &[], Duration::from_secs(30)).await?;
     let record = Record::parse(&String::from_utf8_lossy(&read.stdout));
     if record.name.is_empty() || record.sha256.is_empty() {
-        return Err(failure("read", format!("{path} doesn't say what was made"), ""));
+        return Err(failure(
+            "read",
+            format!("{path} doesn't say what was made"),
+            "",
+        ));
     }
     Ok(record)
 }
@@ -323,7 +333,9 @@ async fn bring(
     pulled.map_err(&left)?;
     let sum = saved.sha256.clone();
     let kept = tokio::task::spawn_blocking(move || coming.keep(&sum)).await;
-    let kept = kept.map_err(|e| failure("check", e.to_string(), "")).and_then(|it| it);
+    let kept = kept
+        .map_err(|e| failure("check", e.to_string(), ""))
+        .and_then(|it| it);
     let (file, whole) = kept.map_err(&left)?;
     saved.file = Some(file.display().to_string());
     saved.tables = whole.manifest.tables;
@@ -342,7 +354,11 @@ mod tests {
             lacks: lacks.map(str::to_owned),
             ..Kept::default()
         };
-        let there = [kept("c", Some("its manifest")), kept("b", None), kept("a", None)];
+        let there = [
+            kept("c", Some("its manifest")),
+            kept("b", None),
+            kept("a", None),
+        ];
         assert_eq!(chosen(&there, None, "/d").unwrap().name, "b");
         assert_eq!(chosen(&there, Some("a"), "/d").unwrap().name, "a");
         let said = chosen(&there, Some("c"), "/d").unwrap_err().what;

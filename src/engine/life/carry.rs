@@ -97,7 +97,11 @@ impl Carrier<'_> {
         while done < bytes {
             self.told("brought here", done, bytes);
             let wanted = (bytes - done).min(PIECES * MIB);
-            let args = [from.to_owned(), (done / MIB).to_string(), PIECES.to_string()];
+            let args = [
+                from.to_owned(),
+                (done / MIB).to_string(),
+                PIECES.to_string(),
+            ];
             let cmd = Cmd::script(PIECE, args);
             let piece = self.exec(&cmd, &[], LIMIT).await?;
             if !piece.status.success() {
@@ -131,7 +135,9 @@ impl Carrier<'_> {
             let cmd = Cmd::script(TAKE, [to.to_owned(), (done / MIB).to_string()]);
             let taken = self.exec(&cmd, &piece, LIMIT).await?;
             if !taken.status.success() {
-                return Err(self.remote.failed("take the backup to the server", &cmd, &taken));
+                return Err(self
+                    .remote
+                    .failed("take the backup to the server", &cmd, &taken));
             }
             done += wanted;
         }

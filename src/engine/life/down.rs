@@ -3,6 +3,7 @@
 use crate::engine::Settings;
 use crate::event::State;
 use crate::plan::Plan;
+use crate::resource::fact::{Container, Unit};
 use crate::resource::{Fact, Observed, Op, Resource, Unreadable, differs};
 use crate::site::Site;
 
@@ -29,12 +30,17 @@ impl Stopped {
         }
     }
 
-    /// Whether a container is the site's.
-    fn owns(&self, container: &crate::resource::fact::Container) -> bool {
+    /// Whether a container is the site's, and runs.
+    fn runs(&self, container: &Container) -> bool {
         let project = container.labels.get("com.docker.compose.project");
         let ours = ["", "-app", "-proxy"].map(|ending| format!("{}{ending}", self.site));
-        project.is_some_and(|project| ours.contains(project))
+        container.state == "running" && project.is_some_and(|project| ours.contains(project))
     }
+}
+
+/// Whether a unit is at work, or will be after a restart.
+fn is_up(unit: &Unit) -> bool {
+    unit.load != "not-found" && (unit.active == "active" || unit.enabled == "enabled")
 }
 
 impl Resource for Stopped {
@@ -50,21 +56,23 @@ impl Resource for Stopped {
     fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {
         let mut up = Vec::new();
         for name in &self.units {
-            let unit = seen.unit(name)?;
-            if unit.load != "not-found" && (unit.active == "active" || unit.enabled == "enabled") {
+            if is_up(seen.unit(name)?) {
                 up.push(name.clone());
             }
         }
         let docker = seen.docker()?;
         let containers = docker.iter().flat_map(|docker| &docker.containers);
-        for container in containers.filter(|it| it.state == "running" && self.owns(it)) {
+        for container in containers.filter(|it| self.runs(it)) {
             let name = container.names.first().map_or("", String::as_str);
             up.push(name.trim_start_matches('/').to_owned());
         }
         if up.is_empty() {
             return Ok(State::InSync);
         }
-        Ok(differs(format!("{} → stopped; all data stays", up.join(", "))))
+        Ok(differs(format!(
+            "{} → stopped; all data stays",
+            up.join(", ")
+        )))
     }
 
     fn converge(&self, _: &Observed) -> Vec<Op> {
@@ -85,53 +93,38 @@ pub fn down_plan(settings: &Settings, chosen: &[String]) -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::fact::{Container, Docker, Unit};
 
-    fn seen(active: &str, state: &str, project: &str) -> Observed {
-        let unit = Unit {
-            load: "loaded".to_owned(),
-            active: active.to_owned(),
-            enabled: "disabled".to_owned(),
-            stale: false,
+    #[test]
+    fn a_container_of_the_site_is_known_by_its_project() {
+        let stopped = Stopped {
+            site: "polls".to_owned(),
+            units: Vec::new(),
         };
-        let missing = Unit {
-            load: "not-found".to_owned(),
-            ..Unit::default()
+        let runs = |state: &str, project: &str| {
+            let container: Container = serde_json::from_value(serde_json::json!({
+                "Names": ["/polls-app"], "State": state, "Status": "", "ImageID": "",
+                "Labels": {"com.docker.compose.project": project}
+            }))
+            .unwrap();
+            stopped.runs(&container)
         };
-        let container: Container = serde_json::from_value(serde_json::json!({
-            "Names": ["/polls-app"], "State": state, "Status": "", "ImageID": "",
-            "Labels": {"com.docker.compose.project": project}
-        }))
-        .unwrap();
-        let mut seen = Observed::default();
-        seen.units.insert("polls-backup.timer".to_owned(), missing.clone());
-        seen.units.insert("polls-renew.timer".to_owned(), missing);
-        seen.units.insert("polls.service".to_owned(), unit);
-        seen.docker = Some(Ok(Docker {
-            containers: vec![container],
-            ..Docker::default()
-        }));
-        seen.with_docker_read()
+        assert!(runs("running", "polls"));
+        assert!(runs("running", "polls-proxy"), "an earlier version's");
+        assert!(!runs("exited", "polls"));
+        assert!(!runs("running", "polls2"), "another site's");
     }
 
     #[test]
-    fn a_site_is_down_when_nothing_of_it_runs_or_would_at_boot() {
-        let stopped = Stopped {
-            site: "polls".to_owned(),
-            units: ["-backup.timer", "-renew.timer", ".service"]
-                .map(|ending| format!("polls{ending}"))
-                .to_vec(),
+    fn a_unit_is_up_if_it_is_at_work_or_will_be() {
+        let unit = |load: &str, active: &str, enabled: &str| Unit {
+            load: load.to_owned(),
+            active: active.to_owned(),
+            enabled: enabled.to_owned(),
+            stale: false,
         };
-        let state = |seen: &Observed| stopped.compare(seen).unwrap();
-        assert_eq!(state(&seen("inactive", "exited", "polls")), State::InSync);
-        // Another site's containers are not its own.
-        assert_eq!(state(&seen("inactive", "running", "polls2")), State::InSync);
-        for up in [
-            seen("active", "exited", "polls"),
-            seen("inactive", "running", "polls"),
-            seen("inactive", "running", "polls-app"),
-        ] {
-            assert!(matches!(state(&up), State::Differs { .. }));
-        }
+        assert!(is_up(&unit("loaded", "active", "disabled")));
+        assert!(is_up(&unit("loaded", "inactive", "enabled")));
+        assert!(!is_up(&unit("loaded", "inactive", "disabled")));
+        assert!(!is_up(&unit("not-found", "inactive", "")));
     }
 }

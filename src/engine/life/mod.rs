@@ -17,7 +17,7 @@ pub mod destroy;
 pub mod down;
 mod record;
 pub mod restore;
-mod save;
+pub mod save;
 
 use crate::plan::{HostPlan, Plan, StepPlan};
 use crate::resource::Resource;

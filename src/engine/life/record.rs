@@ -25,17 +25,18 @@ pub(in crate::engine) struct Record {
 impl Record {
     /// Reads `key=value` lines.
     pub(in crate::engine) fn parse(text: &str) -> Self {
-        let values: BTreeMap<&str, &str> =
-            text.lines().filter_map(|line| line.split_once('=')).collect();
+        let values: BTreeMap<&str, &str> = text
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .collect();
         let text = |key: &str| values.get(key).map(|value| (*value).to_owned());
         let number = |key: &str| values.get(key).and_then(|value| value.parse().ok());
         let time = |key: &str| values.get(key).and_then(|value| value.parse().ok());
         let failed = values.get("result") == Some(&"failed");
         Self {
             ended: time("ended"),
-            failure: failed.then(|| {
-                text("message").unwrap_or_else(|| "it didn't say why".to_owned())
-            }),
+            failure: failed
+                .then(|| text("message").unwrap_or_else(|| "it didn't say why".to_owned())),
             well: time("ok"),
             name: text("name").unwrap_or_default(),
             bytes: number("bytes").unwrap_or_default(),

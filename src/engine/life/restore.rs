@@ -6,19 +6,18 @@
 
 use std::path::PathBuf;
 
+use super::archive::Whole;
 use super::carry::{Carrier, size};
-use crate::engine::failure::failure;
 use crate::engine::remote::ms;
 use crate::engine::run::converge_and_prove;
 use crate::engine::survey::Survey;
 use crate::engine::{Events, Settings, exit};
 use crate::event::{Event, Line, State, Summary};
-use crate::plan::Plan;
-use crate::resource::{Content, Fact, Observed, Op, Resource, Unreadable, differs};
-use crate::site::{Role, Site};
-use crate::step::backup::{self, STANDING};
-
-use super::archive::Whole;
+use crate::plan::{HostPlan, Plan, StepPlan};
+use crate::resource::retired::Retired;
+use crate::resource::{Fact, Observed, Op, Resource, Unreadable};
+use crate::site::{Host, Role, Site};
+use crate::step::backup::{self, Moves, STANDING};
 
 /// The name under which it is reported.
 const STEP: &str = "restore";
@@ -42,7 +41,6 @@ pub enum Wish {
 /// What a host says of its volumes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Standing {
-    volume: Option<String>,
     kept: Vec<String>,
     undone: Option<String>,
     left: Vec<String>,
@@ -55,7 +53,6 @@ impl Standing {
         let mut standing = Self::default();
         for line in printed.lines() {
             match line.split_once(' ') {
-                Some(("volume", name)) => standing.volume = Some(name.to_owned()),
                 Some(("kept", name)) => standing.kept.push(name.to_owned()),
                 Some(("undone", note)) => standing.undone = Some(note.to_owned()),
                 Some(("left", path)) => standing.left.push(path.to_owned()),
@@ -67,61 +64,55 @@ impl Standing {
     }
 }
 
-/// The major version of a volume, by its name: "polls-postgres-17-20260102T030405Z" → 17.
-fn major(site: &Site, volume: &str) -> Option<u16> {
-    let rest = volume.strip_prefix(&format!("{}-postgres-", site.name))?;
-    rest.split('-').next()?.parse().ok()
-}
-
 /// The data of the site as it should be.
 #[derive(Debug)]
 struct Data {
-    site: Site,
+    site: String,
+    moves: Moves,
+    standing: Vec<String>,
     wish: Wish,
+    /// Where the file lies on the server until it is unpacked.
+    arrival: String,
     /// Names what is made: "20260102T030405Z".
     stamp: String,
-    /// The compose.yaml for site.toml's version.
-    compose: String,
     /// Whether uploads lie on this host.
     media: bool,
 }
 
-impl Data {
-    fn version(&self) -> u16 {
-        self.site.postgres.as_ref().map_or(0, |it| it.version)
+fn refused(what: impl Into<String>, mend: impl Into<String>) -> State {
+    State::Refused {
+        what: what.into(),
+        mend: mend.into(),
     }
+}
 
+impl Data {
     /// The volume that a restore makes.
     fn volume(&self) -> String {
-        format!("{}-postgres-{}-{}", self.site.name, self.version(), self.stamp)
+        let version = self.moves.version();
+        format!("{}-postgres-{version}-{}", self.site, self.stamp)
     }
 
     fn standing(&self, seen: &Observed) -> Result<Standing, Unreadable> {
-        let printed = seen.sh(STANDING, &backup::standing(&self.site))?;
+        let printed = seen.sh(STANDING, &self.standing)?;
         Ok(Standing::parse(&printed.text))
     }
 
-    fn refused(what: impl Into<String>, mend: impl Into<String>) -> State {
-        State::Refused {
-            what: what.into(),
-            mend: mend.into(),
-        }
-    }
-
-    fn restore(&self, whole: &Whole, standing: &Standing, current: &str) -> State {
+    fn restored(&self, whole: &Whole, standing: &Standing, current: &str) -> State {
         if current == self.volume() {
             return State::InSync;
         }
-        if major(&self.site, current) != Some(self.version()) {
-            return Self::refused(
-                format!("{current} serves, and site.toml asks for PostgreSQL {}", self.version()),
+        let version = self.moves.version();
+        if self.moves.major(current) != Some(version) {
+            return refused(
+                format!("{current} serves, and site.toml asks for PostgreSQL {version}"),
                 "`provision run` upgrades it first",
             );
         }
         // The file itself, what it holds, and the database made from that.
         let needed = whole.bytes.saturating_mul(4) / 1024;
         if standing.room < needed {
-            return Self::refused(
+            return refused(
                 format!(
                     "there is room for {} on it, and this may need {}",
                     size(standing.room * 1024),
@@ -131,8 +122,13 @@ impl Data {
             );
         }
         let manifest = &whole.manifest;
-        let mut lines = vec![
-            Line::Removed(format!("{current}: what it holds now (kept for --undo)")),
+        let uploads = match (manifest.has_media(), self.media) {
+            (true, true) => "what was uploaded is put back too",
+            (true, false) => "what was uploaded isn't put back: it lies on another host",
+            (false, _) => "the backup holds no uploads: those that are there stay",
+        };
+        let lines = vec![
+            Line::Removed(format!("{current}: what it holds now, kept for --undo")),
             Line::Added(format!(
                 "{}: {} rows in {} tables as of {}, from PostgreSQL {}",
                 self.volume(),
@@ -141,46 +137,63 @@ impl Data {
                 manifest.made,
                 manifest.postgres
             )),
+            Line::Context(uploads.to_owned()),
+            Line::Context(
+                "the site serves on until the moment of the switch; what is written to it from \
+                 now on is not in it then"
+                    .to_owned(),
+            ),
         ];
-        lines.push(Line::Context(match (manifest.has_media(), self.media) {
-            (true, true) => "what was uploaded is put back too".to_owned(),
-            (true, false) => "what was uploaded isn't put back: this host has none".to_owned(),
-            (false, _) => "the backup holds no uploads: those that are there stay".to_owned(),
-        }));
-        lines.push(Line::Context(
-            "the site serves on meanwhile, but for the moment of the switch; what is written \
-             from now on is not in it"
-                .to_owned(),
-        ));
         State::Differs {
-            what: format!("{} → the backup of {}", current, manifest.made),
+            what: format!("{current} → the backup of {}", manifest.made),
             lines,
         }
     }
 
-    fn undo(&self, standing: &Standing, current: &str) -> State {
+    fn undone(&self, standing: &Standing, current: &str) -> State {
         if standing.undone.as_deref() == Some(&self.stamp) {
             return State::InSync;
         }
         let Some(before) = standing.kept.last() else {
-            return Self::refused("nothing is kept that served before", "");
+            return refused("nothing is kept that served before", "");
         };
-        let theirs = major(&self.site, before).unwrap_or_default();
-        if theirs != self.version() {
-            return Self::refused(
-                format!(
-                    "{before} is of PostgreSQL {theirs}, and site.toml asks for {}",
-                    self.version()
-                ),
-                format!("set version = {theirs} in [postgres] first"),
+        let theirs = self.moves.major(before).unwrap_or_default();
+        let version = self.moves.version();
+        if theirs != version {
+            return refused(
+                format!("{before} is of PostgreSQL {theirs}, and site.toml asks for {version}"),
+                format!("write version = {theirs} in [postgres] first"),
             );
         }
         State::Differs {
             what: format!("{current} → {before}"),
             lines: vec![
-                Line::Removed(format!("{current}: what it holds now (kept for --undo)")),
-                Line::Added(format!("{before}: as it was when it served last")),
+                Line::Removed(format!("{current}: what it holds now, kept for --undo")),
+                Line::Added(format!("{before}: what it held when it served last")),
             ],
+        }
+    }
+
+    fn operation(&self, seen: &Observed) -> Result<Op, Unreadable> {
+        let moves = &self.moves;
+        match &self.wish {
+            Wish::Restore { whole, .. } => {
+                let media = if self.media { "yes" } else { "no" };
+                let more = [self.arrival.clone(), whole.sha256.clone(), media.to_owned()];
+                let what = format!("restore the backup of {}", whole.manifest.made);
+                moves.operation(seen, what, "restore", &self.volume(), more)
+            }
+            Wish::Undo => {
+                let standing = self.standing(seen)?;
+                let before = standing.kept.last().cloned().unwrap_or_default();
+                let what = format!("go back to {before}");
+                moves.operation(seen, what, "undo", &before, [self.stamp.clone()])
+            }
+            Wish::Forget => {
+                let current = moves.volume(seen)?.unwrap_or_default();
+                let what = "remove what served before";
+                moves.operation(seen, what, "forget", &current, [])
+            }
         }
     }
 }
@@ -189,108 +202,88 @@ impl Resource for Data {
     fn id(&self) -> String {
         match self.wish {
             Wish::Forget => "what served before".to_owned(),
-            _ => format!("database {}", self.site.name),
+            Wish::Restore { .. } | Wish::Undo => format!("data of {}", self.site),
         }
     }
 
     fn facts(&self) -> Vec<Fact> {
-        vec![Fact::Sh(STANDING, backup::standing(&self.site))]
+        let mut all = self.moves.facts();
+        all.push(Fact::Sh(STANDING, self.standing.clone()));
+        all
     }
 
     fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {
         let standing = self.standing(seen)?;
-        if let Wish::Forget = &self.wish {
-            if standing.kept.is_empty() && standing.left.is_empty() {
-                return Ok(State::InSync);
-            }
-            let gone = standing.kept.iter().chain(&standing.left);
-            return Ok(State::Differs {
-                what: "kept → removed for good".to_owned(),
-                lines: gone.map(|name| Line::Removed(name.clone())).collect(),
-            });
-        }
-        let Some(current) = &standing.volume else {
-            return Ok(Self::refused(
+        let Some(current) = self.moves.volume(seen)? else {
+            return Ok(refused(
                 "there is no database of this site on it yet",
                 "`provision run` makes it",
             ));
         };
         Ok(match &self.wish {
-            Wish::Restore { whole, .. } => self.restore(whole, &standing, current),
-            Wish::Undo => self.undo(&standing, current),
-            Wish::Forget => differs(""),
+            Wish::Restore { whole, .. } => self.restored(whole, &standing, &current),
+            Wish::Undo => self.undone(&standing, &current),
+            Wish::Forget if standing.kept.is_empty() && standing.left.is_empty() => State::InSync,
+            Wish::Forget => {
+                let gone = standing.kept.iter().chain(&standing.left);
+                State::Differs {
+                    what: "kept → removed for good".to_owned(),
+                    lines: gone.map(|name| Line::Removed(name.clone())).collect(),
+                }
+            }
         })
     }
 
     fn converge(&self, seen: &Observed) -> Vec<Op> {
-        let site = &self.site;
-        let standing = self.standing(seen).unwrap_or_default();
-        let op = match &self.wish {
-            Wish::Restore { whole, .. } => {
-                let media = if self.media { "yes" } else { "no" };
-                let args = [
-                    arrival(site, whole),
-                    whole.sha256.clone(),
-                    self.volume(),
-                    media.to_owned(),
-                ];
-                let what = format!("restore the backup of {}", whole.manifest.made);
-                backup::operation(site, what, "restore", args, Content::Empty)
-            }
-            Wish::Undo => {
-                let before = standing.kept.last().cloned().unwrap_or_default();
-                let current = standing.volume.unwrap_or_default();
-                let input = match major(site, &before) == major(site, &current) {
-                    true => Content::Empty,
-                    false => Content::Text(self.compose.clone()),
-                };
-                let what = format!("go back to {before}");
-                let args = [self.stamp.clone(), before];
-                backup::operation(site, what, "undo", args, input)
-            }
-            Wish::Forget => {
-                let what = "remove what served before";
-                backup::operation(site, what, "forget", [], Content::Empty)
-            }
-        };
-        op.into_iter().collect()
+        self.operation(seen).into_iter().collect()
     }
 }
 
 /// Where the file lies on the server until it is unpacked.
-fn arrival(site: &Site, whole: &Whole) -> String {
-    let sum = whole.sha256.get(..16).unwrap_or_default();
+fn arrival(site: &Site, wish: &Wish) -> String {
+    let sum = match wish {
+        Wish::Restore { whole, .. } => whole.sha256.get(..16).unwrap_or_default(),
+        Wish::Undo | Wish::Forget => "",
+    };
     format!("{}/.{}-restore-{sum}.tar", site.backup.directory, site.name)
 }
 
-/// What is to be done on the host with the database. `stamp` names what is made: the time in UTC.
-///
-/// # Errors
-/// If the host's compose.yaml can't be rendered.
-pub fn restore_plan(
-    site: &Site,
-    wish: &Wish,
-    stamp: &str,
-) -> Result<Plan, crate::step::Error> {
-    let Some(host) = site.with_role(Role::Db).next() else {
-        return Ok(super::plan_of(site, STEP, std::iter::empty(), |_| Vec::new()));
-    };
-    let compose = backup::compose(site, host)?;
-    let media = backup::media(site, host) != "-";
-    Ok(super::plan_of(site, STEP, std::iter::once(host), |_| {
-        vec![Box::new(Data {
-            site: site.clone(),
+/// What is to be done on the host with the database. `now` names what is made.
+pub fn restore_plan(site: &Site, wish: &Wish, now: u64) -> Plan {
+    let data = |host: &Host| -> Vec<Box<dyn Resource>> {
+        let moves = Moves::of(site, host);
+        let data = moves.map(|moves| Data {
+            site: site.name.to_string(),
+            moves,
+            standing: backup::standing(site),
             wish: wish.clone(),
-            stamp: stamp.to_owned(),
-            compose: compose.clone(),
-            media,
-        })]
-    }))
-}
-
-/// Whether there is something to be done, and nothing that keeps it from being done.
-pub fn is_due(survey: &Survey) -> bool {
-    survey.counts.differ > 0 && survey.counts.refused + survey.counts.failed_hosts == 0
+            arrival: arrival(site, wish),
+            stamp: backup::stamp(now),
+            media: backup::media(site, host) != "-",
+        });
+        data.into_iter().map(|data| Box::new(data) as _).collect()
+    };
+    let mut plan = super::plan_of(site, STEP, site.with_role(Role::Db), data);
+    // What was done once for other data is due again; the script has seen to its own host.
+    let first = site.with_role(Role::App).next();
+    let elsewhere = first.filter(|host| !host.roles.contains(&Role::Db));
+    if let (Some(app), false) = (elsewhere, matches!(wish, Wish::Forget)) {
+        let receipts = ["migrate", "superuser"].map(|name| format!("{}/{name}", site.state()));
+        let after = site.with_role(Role::Db);
+        plan.hosts.push(HostPlan {
+            host: app.clone(),
+            steps: vec![StepPlan {
+                name: STEP.to_owned(),
+                resources: vec![Box::new(Retired {
+                    what: "receipts of the data that served before".to_owned(),
+                    units: Vec::new(),
+                    files: receipts.to_vec(),
+                })],
+                after: after.map(|db| (db.name.clone(), STEP.to_owned())).collect(),
+            }],
+        });
+    }
+    plan
 }
 
 /// Does it; a backup is brought to the server first.
@@ -307,7 +300,6 @@ pub async fn restore(
     {
         let name = host.name.to_string();
         let start = survey.start;
-        let to = arrival(&settings.site, whole);
         let mut carrier = Carrier {
             settings,
             host,
@@ -329,13 +321,13 @@ pub async fn restore(
             resource: "file".to_owned(),
             what: format!("take {} to the server", size(whole.bytes)),
         });
+        let to = arrival(&settings.site, wish);
         let pushed = carrier.push(file, &to, whole.bytes).await;
         survey.connections += carrier.connections;
         *remote = carrier.remote;
         if let Err(mut failed) = pushed {
-            failed
-                .next
-                .get_or_insert_with(|| "run it again: nothing was changed".to_owned());
+            let next = "run it again: nothing was changed";
+            failed.next.get_or_insert_with(|| next.to_owned());
             events.send(Event::HostFailed {
                 host: name,
                 failure: failed,
@@ -351,12 +343,22 @@ pub async fn restore(
             return summary;
         }
     }
-    if survey.hosts.is_empty() {
-        let what = "no host of the site has a database";
-        events.send(Event::HostFailed {
-            host: settings.site.name.to_string(),
-            failure: failure("check", what, ""),
-        });
-    }
     converge_and_prove(survey, settings, events).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_says_what_is_kept_and_what_room_there_is() {
+        let said = "kept polls-postgres-15\nkept polls-postgres-17\nundone x\n\
+                    left /srv/polls/media-left-y\nroom 1000\n";
+        let standing = Standing::parse(said);
+        assert_eq!(standing.kept.last().unwrap(), "polls-postgres-17");
+        assert_eq!(standing.undone.as_deref(), Some("x"));
+        assert_eq!(standing.left, ["/srv/polls/media-left-y"]);
+        assert_eq!(standing.room, 1000);
+        assert_eq!(Standing::parse(""), Standing::default());
+    }
 }

@@ -74,8 +74,13 @@ impl Coming {
     /// If it isn't: then nothing of it is left.
     pub(super) fn keep(self, sha256: &str) -> Result<(PathBuf, Whole), Failure> {
         self.file.sync_all().map_err(|e| here(&e))?;
-        let whole = archive::check(&self.hidden)
-            .map_err(|unfit| failure("check", format!("what came is no backup: {}", unfit.why), ""))?;
+        let whole = archive::check(&self.hidden).map_err(|unfit| {
+            failure(
+                "check",
+                format!("what came is no backup: {}", unfit.why),
+                "",
+            )
+        })?;
         if whole.sha256 != sha256 {
             let what = format!(
                 "what came, {}, is not what lies on the server: the sums differ",
@@ -94,7 +99,9 @@ impl Coming {
         }
         let directory = self.place.parent().filter(|it| !it.as_os_str().is_empty());
         let directory = File::open(directory.unwrap_or(Path::new(".")));
-        directory.and_then(|it| it.sync_all()).map_err(|e| here(&e))?;
+        directory
+            .and_then(|it| it.sync_all())
+            .map_err(|e| here(&e))?;
         Ok((self.place.clone(), whole))
     }
 }

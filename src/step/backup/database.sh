@@ -1,22 +1,27 @@
 # What becomes of the volumes with a site's databases, and which one is in use.
 #
-#   restore SITE STATE DIRECTORY DATABASE USER FILE SHA256 VOLUME MEDIA
-#   undo    SITE STATE DIRECTORY DATABASE USER NOTE VOLUME
-#   forget  SITE STATE DIRECTORY DATABASE USER
-#   upgrade SITE STATE DIRECTORY DATABASE USER VOLUME TEXT [ARGUMENT]...
+#   VERB SITE STATE DIRECTORY DATABASE USER IMAGE IDS DATA ENV CONF VOLUME [MORE]...
 #
-# STATE is /var/lib/provision/SITE, DIRECTORY is /srv/SITE. POSTGRES_VOLUME in DIRECTORY/.env is what
-# Compose goes by, at boot too: to rename that file into place is to commit. STATE/postgres says
-# the same to provision. STATE/postgres.kept names what served before, the last one last. Each
-# volume has its uploads with it: those of the one in use are DIRECTORY/media, those of another one
-# DIRECTORY/media-of-VOLUME.
+# restore puts the backup in file MORE[1] (SHA-256 in MORE[2]) into VOLUME, uploads too if MORE[3] is
+# "yes"; undo goes back to VOLUME and notes that as MORE[1]; upgrade makes a backup by the script
+# whose text is MORE[1] and whose arguments follow, and puts that into VOLUME; forget removes all
+# that served before. IMAGE, IDS, ENV and CONF are those of the server on VOLUME: its image, who it
+# runs as, and what DIRECTORY/.env and DIRECTORY/postgres/postgresql.conf say then. DATA is the directory
+# of the host's that volumes stand for, or "-". On stdin comes the receipt of role and database on
+# VOLUME, a line, and the SQL that makes them.
+#
+# STATE/postgres names the volume in use. STATE/postgres.kept names what served before, the last one
+# last. Each volume has its uploads with it: those of the one in use are DIRECTORY/media, those of
+# another one DIRECTORY/media-of-VOLUME.
 export LC_ALL=C
 umask 077
-verb=$1 site=$2 state=$3 directory=$4 database=$5 user=$6
-shift 6
+verb=$1 site=$2 state=$3 directory=$4 database=$5 user=$6 image=$7 ids=$8 data=$9
+shift 9
+env=$1 conf=$2 volume=$3
+shift 3
 container=$site-postgres
 spare=$site-postgres-restore
-work='' file='' new='' old='' made='' switching='' stopped='' next=''
+work='' file='' new='' old='' made='' switching='' stopped=''
 took=$(date +%s)
 
 say() { printf '%s\n' "$*"; }
@@ -35,30 +40,30 @@ put() {
     sync -- "${1%/*}"
 }
 
-in_use() {
-    volume=$(sed -n 's/^POSTGRES_VOLUME=//p' "$directory/.env" 2>/dev/null | tr -d "\"'" | sed -n '$p')
-    [ -n "$volume" ] || volume=$(cat -- "$state/postgres" 2>/dev/null) || :
-    say "$volume"
-}
+in_use() { cat -- "$state/postgres" 2>/dev/null || :; }
 
 kept() { cat -- "$state/postgres.kept" 2>/dev/null || :; }
 
-# Volume $1 serves from the next start on.
+# Volume $1 serves from the next start on, by the files $2 and $3.
 use_volume() {
-    sed "s/^POSTGRES_VOLUME=.*/POSTGRES_VOLUME=$1/" "$directory/.env" |
-        put "$directory/.env" "$(stat -c %a -- "$directory/.env")"
     say "$1" | put "$state/postgres"
+    put "$directory/.env" <"$2"
+    put "$directory/postgres/postgresql.conf" <"$3"
 }
 
 compose() {
     docker compose --project-name "$site" --project-directory "$directory" \
-        --file "${next:-$directory/compose.yaml}" "$@"
+        --file "$directory/compose.yaml" "$@"
 }
 
-# The major version of volume $1, by its name.
-major_of() {
-    rest=${1#"$site-postgres-"}
-    say "${rest%%-*}"
+# Removes volume $1 with what it stands for.
+remove_volume() {
+    place=$(docker volume inspect --format \
+        '{{with .Options}}{{with .device}}{{.}}{{end}}{{end}}' "$1" 2>/dev/null) || return 0
+    docker volume rm "$1" >/dev/null || return 1
+    case $place in
+    ?*/"${1#"$site-postgres-"}") rm -rf -- "$place" ;;
+    esac
 }
 
 # Whether $1 is the name of a volume of this site's databases.
@@ -70,16 +75,14 @@ is_ours() {
     esac
 }
 
-# Clears away what was cut off: volumes that never served, and uploads without a database. What
-# .env says counts, since it is what was served.
+# Clears away what was cut off: volumes that never served, and uploads without a database.
 settle() {
     now=$(in_use)
     [ -n "$now" ] || fail "there is no database yet: provision run makes it"
-    [ "$now" = "$(cat -- "$state/postgres" 2>/dev/null)" ] || say "$now" | put "$state/postgres"
     docker rm --force "$spare" >/dev/null 2>&1 || :
     for each in $(docker volume ls --quiet --filter "label=provision.restored=$site"); do
         [ "$each" != "$now" ] || continue
-        kept | grep -qxF -- "$each" || docker volume rm "$each" >/dev/null
+        kept | grep -qxF -- "$each" || remove_volume "$each"
     done
     if [ -d "$directory/media-of-$now" ]; then
         [ ! -d "$directory/media" ] || mv -T -- "$directory/media" "$directory/media-left-$(date -u +%Y%m%dT%H%M%SZ)"
@@ -89,7 +92,7 @@ settle() {
         [ -d "$uploads" ] || continue
         kept | grep -qxF -- "${uploads##*/media-of-}" || rm -rf -- "$uploads"
     done
-    rm -rf -- "$state"/.restore.* "$directory/.compose-next.yaml"
+    rm -rf -- "$state"/.restore.*
 }
 
 running() { [ "$(docker inspect --format '{{.State.Running}}' "$1" 2>/dev/null)" = true ]; }
@@ -143,6 +146,13 @@ serve() {
 {{end}}' "$container" | grep -qxF -- "$(in_use)" || fail "$container has another volume than $(in_use)"
 }
 
+# Makes role and database in container $1 as a run would.
+make_role() {
+    printf '%s\n' "$sql" | docker exec --interactive "$1" psql --no-psqlrc --quiet \
+        --set=ON_ERROR_STOP=1 --username=postgres --dbname=postgres --file=- >"$work/said" 2>&1 ||
+        fail "the role $user can't be made: $(sed -n '$p' "$work/said")"
+}
+
 # From the volume in use to $1, which is whole. If that one doesn't serve, back.
 switch_to() {
     new=$1 old=$(in_use)
@@ -154,22 +164,19 @@ switch_to() {
     kept >"$work/kept"
     { grep -vxF -e "$old" -e "$new" -- "$work/kept" || :; say "$old"; } | put "$state/postgres.kept"
     swap_media "$old" "$new"
-    if [ -n "$next" ]; then
-        cp -p -- "$directory/compose.yaml" "$work/compose.yaml"
-        put "$directory/compose.yaml" <"$next"
-    fi
-    use_volume "$new"
+    cp -p -- "$directory/.env" "$work/env.old"
+    cp -p -- "$directory/postgres/postgresql.conf" "$work/conf.old"
+    use_volume "$new" "$work/env" "$work/conf"
     serve
     switching=
     # What was done once for the database that served before is due again.
+    say "$receipt" | put "$state/postgres-role" 600
     rm -f -- "$state/migrate" "$state/superuser" "$state"/fixture*
 }
 
 back() {
     say "going back to $old"
-    [ ! -s "$work/compose.yaml" ] || put "$directory/compose.yaml" <"$work/compose.yaml"
-    next=
-    use_volume "$old"
+    use_volume "$old" "$work/env.old" "$work/conf.old"
     swap_media "$new" "$old"
     put "$state/postgres.kept" <"$work/kept"
     serve
@@ -183,11 +190,10 @@ finish() {
     [ -z "$stopped" ] || start_app
     docker rm --force "$spare" >/dev/null 2>&1
     if [ "$status" != 0 ] && [ -n "$made" ] && [ "$(in_use)" != "$made" ]; then
-        docker volume rm "$made" >/dev/null 2>&1
+        remove_volume "$made" 2>/dev/null
         rm -rf -- "$directory/media-of-$made"
     fi
     [ -z "$work" ] || rm -rf -- "$work"
-    rm -f -- "$directory/.compose-next.yaml"
     case $file in
     */.*) rm -f -- "$file" ;;
     esac
@@ -208,13 +214,26 @@ unpack() {
 }
 
 # Makes the new volume $1 with what lies unpacked in $work, by a server that nobody else reaches,
-# and counts what is in it then. The roles and their passwords are those of the one in use.
+# and counts what is in it then. What roles there are beside the site's comes from the one in use.
 load() {
-    new=$1 made=$1
+    new=$1
+    ! docker volume inspect "$new" >/dev/null 2>&1 ||
+        fail "the volume $new is there already, and whose it is isn't known: see what it holds"
+    made=$new
     say "restoring into the new volume $new"
-    docker volume create --label "provision.restored=$site" "$new" >/dev/null
-    POSTGRES_VOLUME=$new compose run --detach --no-deps --name "$spare" postgres >/dev/null 2>"$work/said" ||
-        fail "the new server doesn't start: $(sed -n '$p' "$work/said")"
+    set --
+    if [ "$data" != - ]; then
+        place=$data/${new#"$site-postgres-"}
+        install -d -- "$place"
+        set -- --driver local --opt type=none --opt o=bind --opt "device=$place"
+    fi
+    docker volume create --label "provision.site=$site" --label "provision.restored=$site" \
+        "$@" "$new" >/dev/null
+    # shellcheck disable=SC2016 # for the shell inside
+    docker run --rm --network none --user 0:0 --entrypoint sh --volume "$new:/volume" "$image" \
+        -euc 'chown "$1" /volume; chmod 700 /volume' sh "$ids"
+    compose --env-file "$work/env" run --detach --no-deps --name "$spare" postgres \
+        >/dev/null 2>"$work/said" || fail "the new server doesn't start: $(sed -n '$p' "$work/said")"
     docker update --restart no "$spare" >/dev/null
     for network in $(docker inspect --format \
         '{{range $name, $network := .NetworkSettings.Networks}}{{$name}} {{end}}' "$spare"); do
@@ -231,11 +250,7 @@ load() {
     docker exec "$container" pg_dumpall -U postgres --roles-only |
         sed '/^CREATE ROLE postgres;$/d' |
         in_spare psql -U postgres -XAtq --dbname=postgres >/dev/null 2>"$work/said" || :
-    there=$(in_spare psql -U postgres -XAtq --dbname=postgres --command="select count(*)
-        from pg_authid where rolname = '$user' and rolpassword is not null" </dev/null)
-    [ "$there" = 1 ] || fail "the role $user isn't there: $(sed -n 1p "$work/said")"
-    in_spare dropdb -U postgres --if-exists --force "$database" </dev/null 2>/dev/null
-    in_spare createdb -U postgres --owner="$user" --template=template0 "$database" </dev/null
+    make_role "$spare"
     # Some extensions are for superusers to make; nobody else is on this server.
     in_spare psql -U postgres -XAtq --command="alter role $user superuser" </dev/null
     in_spare pg_restore -U postgres --exit-on-error --no-owner --no-privileges --role="$user" \
@@ -258,14 +273,22 @@ load() {
     sync
 }
 
+# What is put down for this run alone.
+begin() {
+    work=$(mktemp -d "$state/.restore.XXXXXX")
+    printf '%s' "$env" >"$work/env"
+    printf '%s' "$conf" >"$work/conf"
+    read -r receipt
+    sql=$(cat)
+}
+
 # Puts a backup in place of what serves. Until it is whole, and counted, nothing is changed.
-# $1 is the file, $2 its SHA-256, $3 the new volume, $4 "yes" if uploads are put in place too.
 restore() {
-    file=$1 sum=$2 volume=$3 media=$4
+    file=$1 sum=$2 media=$3
     settle
     [ "$(sha256sum <"$file")" = "$sum  -" ] || fail "the backup didn't arrive as it was sent"
     running "$container" || fail "$container doesn't run: provision run starts it"
-    work=$(mktemp -d "$state/.restore.XXXXXX")
+    begin
     say "unpacking"
     unpack "$file"
     case $file in
@@ -286,25 +309,23 @@ restore() {
         sync -- "$directory/media-of-$volume"
     fi
     switch_to "$volume"
+    # What was done once for the data that served before is due again.
+    rm -f -- "$state/migrate" "$state/superuser"
     start_app || fail "the backup is in place, and the app isn't well with it:" \
         "provision run migrates it, provision restore --undo goes back"
     say "restored in $(($(date +%s) - took)) s; $old is kept"
 }
 
-# Goes back to $2, which served before the one in use, and notes that as $1. If it is of another
-# major version, the compose.yaml for that comes on stdin.
+# Goes back to what served before the one in use.
 undo() {
     settle
-    volume=$(kept | sed -n '$p')
-    [ "$volume" = "$2" ] || fail "what served before is ${volume:-gone}, not $2 any more: look again"
+    [ "$(kept | sed -n '$p')" = "$volume" ] || fail "$volume is not what served before: look again"
     docker volume inspect "$volume" >/dev/null 2>&1 || fail "the volume $volume is gone"
-    work=$(mktemp -d "$state/.restore.XXXXXX")
-    if [ "$(major_of "$volume")" != "$(major_of "$(in_use)")" ]; then
-        next=$directory/.compose-next.yaml
-        cat >"$next"
-        [ -s "$next" ] || fail "$volume is of another version"
-    fi
+    begin
     switch_to "$volume"
+    rm -f -- "$state/migrate" "$state/superuser"
+    # The password may have changed since.
+    make_role "$container"
     # Before the app is waited for: it may not be well with it, and it is done all the same.
     say "$1" | put "$state/postgres.undone"
     start_app || fail "$volume serves again, and the app isn't well with it: provision run"
@@ -318,8 +339,7 @@ forget() {
         if ! is_ours "$volume" || [ "$volume" = "$now" ]; then
             continue
         fi
-        docker volume rm "$volume" >/dev/null 2>&1 || ! docker volume inspect "$volume" >/dev/null 2>&1 ||
-            fail "$volume can't be removed: something uses it"
+        remove_volume "$volume" || fail "$volume can't be removed: something uses it"
         rm -rf -- "$directory/media-of-$volume"
         say "removed $volume"
     done
@@ -328,19 +348,12 @@ forget() {
 }
 
 # From one major version to another: a backup while writes wait, a new volume from it, a switch.
-# $1 is the new volume, $2 the text that makes a backup, whose arguments follow. The compose.yaml of
-# the new version comes on stdin; it is in place when the new volume is.
 upgrade() {
-    volume=$1 backup=$2
-    shift 2
+    backup=$1
+    shift
     settle
     running "$container" || fail "$container doesn't run: it is needed to read what it holds"
-    work=$(mktemp -d "$state/.restore.XXXXXX")
-    next=$directory/.compose-next.yaml
-    cat >"$next"
-    # One that served before, or that somebody made.
-    ! docker volume inspect "$volume" >/dev/null 2>&1 ||
-        volume=$volume-$(date -u +%Y%m%dT%H%M%SZ)
+    begin
     # Writes wait and reads go on for as long as this session stands, which ends with this script.
     mkfifo "$work/fence"
     docker exec --interactive "$container" psql -U postgres -XAtq --set=ON_ERROR_STOP=1 \

@@ -4,12 +4,16 @@
 //! |---|---|
 //! | `backup.sh` | makes one backup, whole or not at all; `provision backup` runs the same text |
 //! | `calendar.sh` | whether systemd understands when |
+//! | `moves` | which volume serves, and what changes that; upgrades to a new major version |
 //! | `database.sh` | puts a backup, or what served before, in place; a new major version |
 //! | `standing.sh` | which volume serves, and which served before |
 
-use std::time::Duration;
+mod moves;
 
 use askama::Template;
+
+pub(super) use moves::upgrade;
+pub use moves::{Moves, stamp};
 
 use super::sandbox::{self, Setting};
 use super::{Cx, Error, Resources, Step};
@@ -17,7 +21,6 @@ use crate::resource::file::{Directory, File};
 use crate::resource::pending::Pending;
 use crate::resource::retired::Retired;
 use crate::resource::unit::Unit;
-use crate::resource::{Action, Content, Op};
 use crate::shell::{Cmd, Script};
 use crate::site::{Host, Role, Site};
 
@@ -40,9 +43,6 @@ pub const DATABASE: Script = Script(include_str!("database.sh"));
 /// Prints which volume serves (`volume`), which served before (`kept`), what was undone last
 /// (`undone`) and how much room there is (`room`, in KiB).
 pub const STANDING: Script = Script(include_str!("standing.sh"));
-
-/// How long a restore or an upgrade may take.
-const LONGEST: Duration = Duration::from_secs(6 * 3600);
 
 const CALENDAR: Script = Script(include_str!("calendar.sh"));
 
@@ -86,61 +86,6 @@ pub fn standing(site: &Site) -> Vec<String> {
     vec![site.name.to_string(), site.state(), site.directory()]
 }
 
-/// A verb of [`DATABASE`] with its arguments, as an operation that outlives its connection; `None`
-/// for a site without a database of its own.
-pub fn operation<const N: usize>(
-    site: &Site,
-    what: impl Into<String>,
-    verb: &str,
-    more: [String; N],
-    input: Content,
-) -> Option<Op> {
-    let postgres = site.postgres.as_ref()?;
-    let cmd = Cmd::script(DATABASE, [verb.to_owned(), site.name.to_string()])
-        .args([site.state(), site.directory()])
-        .args([postgres.database.clone(), postgres.user.clone()])
-        .args(more);
-    Some(Op {
-        what: what.into(),
-        action: Action::Run {
-            cmd,
-            input,
-            limit: LONGEST,
-            advice: None,
-        },
-    })
-}
-
-/// From an older major version to that of site.toml, by dump and restore: a backup is made while
-/// writes wait, restored into a new volume and compared; then that volume and `compose`, the
-/// host's compose.yaml for the new version, take the place of the old ones, and the app is started
-/// again. If any of it fails, the old version serves on. Its volume is kept.
-///
-/// The volume of the old version has to serve, by the compose.yaml of the old version.
-pub fn upgrade(site: &Site, host: &Host, compose: String) -> Option<Op> {
-    let postgres = site.postgres.as_ref()?;
-    let mut args = arguments(site, host)?;
-    // What was uploaded doesn't change by this.
-    "-".clone_into(&mut args[6]);
-    let volume = format!("{}-postgres-{}", site.name, postgres.version);
-    let [a, b, c, d, e, f, g] = args;
-    operation(
-        site,
-        format!("upgrade to PostgreSQL {} by dump and restore", postgres.version),
-        "upgrade",
-        [volume, BACKUP.0.to_owned(), a, b, c, d, e, f, g],
-        Content::Text(compose),
-    )
-}
-
-/// The compose.yaml of a host, as its steps write it.
-///
-/// # Errors
-/// If it can't be rendered.
-pub fn compose(site: &Site, host: &Host) -> Result<String, Error> {
-    super::stack::text(&Cx { site, host, now: 0 })
-}
-
 /// Where uploaded files lie on a host: a directory, or "-" for nowhere.
 pub fn media(site: &Site, host: &Host) -> String {
     if site.app.media_root.is_none() || !host.roles.contains(&Role::App) {
@@ -161,7 +106,9 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     };
     let site = cx.site.name.as_str();
     let directory = cx.site.backup.directory.to_string();
-    let sandbox = X;
+    let writes = vec!["/var/lib/provision".to_owned(), directory.clone()];
+    // Uploads are the app's user's.
+    let sandbox = sandbox::renewal(writes, true);
     let start: Vec<String> = [script.clone()].into_iter().chain(args).collect();
     let stop = [&script, "--ended", site, &cx.site.state()].map(str::to_owned);
     let service = Service {

@@ -20,8 +20,7 @@ certificate)
         rm -f -- "/etc/letsencrypt/renewal/$name.conf"
     done
     ;;
-data) for place in "$@"; do find "$place" -mindepth 1 -delete; done ;;
-directory | state) rm -rf -- "$@" ;;
+data | directory | state) rm -rf -- "$@" ;;
 backup)
     rm -rf -- "$@"
     rmdir -- "${1%/*}" 2>/dev/null || :

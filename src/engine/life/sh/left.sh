@@ -29,8 +29,10 @@ fi
 if [ "$certificate" != - ] && [ -e "/etc/letsencrypt/renewal/$certificate.conf" ]; then
     tell certificate "$certificate" "with its key; an authority may refuse to issue it again soon"
 fi
-if [ "$data" != - ] && [ -d "$data" ]; then
-    tell data "$data" "$(large "$data")"
+if [ "$data" != - ]; then
+    for place in "$data"/[1-9][0-9] "$data"/[1-9][0-9]-[0-9]*T[0-9]*Z; do
+        [ ! -d "$place" ] || tell data "$place" "$(large "$place")"
+    done
 fi
 [ ! -d "$directory" ] || tell directory "$directory" "$(large "$directory")"
 [ ! -d "$state" ] || tell state "$state" ""
