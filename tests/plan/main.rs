@@ -15,6 +15,7 @@ mod gixy;
 mod order;
 mod renewal;
 mod secrets;
+mod single;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -60,6 +60,15 @@ impl Seen {
         seen
     }
 
+    /// One of which only the digest was read, for root and a group.
+    fn secret(self, path: &str, text: &str, mode: u32) -> Self {
+        let mut seen = self.file_as(path, text, mode, "root:10002");
+        if let Some(Some(file)) = seen.0.files.get_mut(path) {
+            file.content = None;
+        }
+        seen
+    }
+
     fn other(self, path: &str, kind: &str, mode: u32, owner: &str) -> Self {
         let file = File {
             kind: kind.to_owned(),
