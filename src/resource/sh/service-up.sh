@@ -14,7 +14,8 @@ docker compose --project-name "$1" up --detach --wait --wait-timeout 180 --no-de
 [ "$status" -ne 0 ] || exit 0
 docker compose --project-name "$1" ps --all "$3" 2>&1
 echo "last health check:"
-docker inspect --format '{{with .State.Health}}{{with index .Log 0}}{{.Output}}{{end}}{{end}}' "$4" 2>&1 || :
+docker inspect --format '{{with .State.Health}}{{range .Log}}{{.Output}}{{end}}{{end}}' "$4" 2>&1 |
+    tail -n 5
 echo "last log lines:"
-docker compose --project-name "$1" logs --no-color --tail 15 "$3" 2>&1
+docker logs --tail 15 "$4" 2>&1
 exit "$status"
