@@ -64,6 +64,41 @@ pub enum Error {
     /// A question that nobody is there to answer.
     #[error("there is no terminal to ask on: add --yes to go on without a question")]
     NoTerminal,
+    /// Nobody is there to type the site's name.
+    #[error(
+        "there is no terminal to ask on: add --confirm {0} to remove the site without a question"
+    )]
+    Unconfirmed(String),
+    /// Another name than the site's.
+    #[error("--confirm {typed} is not the name of this site, which is {name}")]
+    OtherName {
+        /// As given.
+        typed: String,
+        /// The site's.
+        name: String,
+    },
+    /// A database that isn't the site's own.
+    #[error(
+        "the site has no database of its own: without [postgres] in site.toml, whoever runs the \
+         database keeps its backups"
+    )]
+    NoDatabase,
+    /// Nothing to put in place.
+    #[error(
+        "name the backup: provision restore BACKUP; `provision backup --list` shows those on the server"
+    )]
+    NoBackup,
+    /// A file that is no whole backup.
+    #[error(transparent)]
+    Backup(engine::life::archive::Unfit),
+    /// A backup that this site can't use.
+    #[error("{} can't be restored here: {why}", .file.display())]
+    Unfit {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// A host that shows another key than the one that is pinned.
     #[error("{0}")]
     HostKey(String),
@@ -151,6 +186,12 @@ impl Error {
             | Self::Exists(_)
             | Self::Route { .. }
             | Self::Nowhere(_)
+            | Self::Unconfirmed(_)
+            | Self::OtherName { .. }
+            | Self::NoDatabase
+            | Self::NoBackup
+            | Self::Backup(_)
+            | Self::Unfit { .. }
             | Self::NoTerminal => 2,
             Self::Key { .. } | Self::Ssh { .. } | Self::HostKey(_) | Self::Attached { .. } => {
                 engine::exit::FAILED

@@ -3,14 +3,19 @@
 mod ask;
 mod attached;
 mod audit;
+mod backup;
+mod destroy;
+mod down;
 mod error;
 mod explain;
 mod init;
 pub mod lab;
+mod life;
 mod logs;
 mod prepare;
 mod prompt;
 mod reboot;
+mod restore;
 mod run;
 mod secrets;
 mod stage;
@@ -84,6 +89,14 @@ enum Verb {
     /// Look at servers that others set up: who reaches which port, and whether their own firewall
     /// says so; change nothing
     Audit(AuditArgs),
+    /// Make a backup of the site's own database and of what was uploaded, and bring it here
+    Backup(backup::BackupArgs),
+    /// Put a backup in place of what the site holds, which is kept; or go back
+    Restore(restore::RestoreArgs),
+    /// Stop the site on all its hosts; all data is kept, and run brings it back
+    Down(down::DownArgs),
+    /// Remove the site with all its data from its hosts; lists it and asks for the site's name
+    Destroy(destroy::DestroyArgs),
     /// Run manage.py in the app's container, as if you sat there
     Manage(attached::ProgramArgs),
     /// psql in the site's own PostgreSQL, as the site's user; else Django's dbshell
@@ -135,6 +148,10 @@ impl Verb {
             Self::Run(run) | Self::Step { run, .. } => Some(&run.output),
             Self::Plan { output, .. } | Self::Verify { output, .. } => Some(output),
             Self::Status(status) => Some(&status.output),
+            Self::Backup(args) => Some(&args.report),
+            Self::Restore(args) => Some(&args.report),
+            Self::Down(args) => Some(&args.report),
+            Self::Destroy(args) => Some(&args.report),
             _ => None,
         }
     }
@@ -297,6 +314,10 @@ fn carry_out(verb: Verb) -> Result<u8, Error> {
             }
         }
         Verb::Status(args) => status::status(&args),
+        Verb::Backup(args) => backup::run(&args),
+        Verb::Restore(args) => restore::run(&args),
+        Verb::Down(args) => down::run(&args),
+        Verb::Destroy(args) => destroy::run(&args),
         Verb::Audit(args) => audit::audit(&args),
         Verb::Manage(args) => attached::program(Program::Manage, &args),
         Verb::Dbshell(args) => attached::program(Program::Dbshell, &args),

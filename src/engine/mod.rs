@@ -23,6 +23,7 @@
 //! | [`lock`] | one run at a time on a host |
 //! | [`guard`] | puts the old state back unless a new connection proves the new one |
 //! | [`context`] | a build context as a stream of tar |
+//! | [`life`] | backups, what puts them in place, and the end of a site |
 //! | [`sight`] | has hosts say what listens on them and what they dropped |
 //! | [`knock`] | many connections at once, from here or from a server |
 //! | [`attached`] | starts a command that the operator sits at |
@@ -46,6 +47,7 @@ mod guard;
 mod itinerary;
 mod job;
 mod knock;
+pub mod life;
 mod link;
 mod lock;
 mod login;

@@ -3,7 +3,7 @@
 //! A new step is one file here, its templates, and one line in [`ALL`].
 
 mod app;
-mod backup;
+pub mod backup;
 mod boot;
 mod bootstrap;
 mod certificate;

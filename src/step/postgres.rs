@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use askama::Template;
 
 use super::stack::{self, Service, Volume};
-use super::{Cx, Error, Resources, Step};
+use super::{Cx, Error, Resources, Step, backup};
 use crate::resource::file::{Directory, File};
 use crate::resource::image::Image;
 use crate::resource::postgres::tuning::{CONNECTIONS, Tuning, megabytes};
@@ -74,7 +74,7 @@ pub(super) fn port(cx: &Cx<'_>, role: Role, port: u16) -> Option<String> {
 }
 
 /// The PostgreSQL of this host, if it has one.
-fn of(cx: &Cx<'_>) -> Option<postgres::Postgres> {
+pub(super) fn of(cx: &Cx<'_>) -> Option<postgres::Postgres> {
     let wanted = cx.site.postgres.as_ref()?;
     let roles = &cx.host.roles;
     roles.contains(&Role::Db).then(|| postgres::Postgres {
@@ -94,6 +94,17 @@ fn of(cx: &Cx<'_>) -> Option<postgres::Postgres> {
         alone: !roles.contains(&Role::App) && !roles.contains(&Role::Proxy),
         conf,
     })
+}
+
+/// The app's role and database on it.
+pub(super) fn database(cx: &Cx<'_>) -> Option<Database> {
+    let (it, wanted) = (of(cx)?, cx.site.postgres.as_ref()?);
+    Some(Database::new(
+        it,
+        &wanted.user,
+        &wanted.database,
+        wanted.password.clone(),
+    ))
 }
 
 fn password_file(postgres: &postgres::Postgres) -> String {
@@ -137,9 +148,10 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let password = File::secret(password_file(&it), wanted.password.clone())
         .mode(0o400)
         .owner(&it.ids);
-    let mut all: Resources = vec![Box::new(it.version())];
+    // An upgrade goes by the compose.yaml that is there, which takes version and volume from .env.
+    let mut all: Resources = vec![Box::new(it.version()), Box::new(Image::pulled(&it.image))];
+    all.extend(backup::upgrade(cx));
     all.extend(stack::file(cx)?);
-    all.push(Box::new(Image::pulled(&it.image)));
     // For root alone: numbers of the container's users may be those of others on the host.
     all.push(Box::new(Directory::new(it.own(), 0o700)));
     all.push(Box::new(password));
@@ -148,11 +160,8 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     }
     let running = stack::running(cx, &service);
     all.push(Box::new(Cluster::new(it.clone(), running)));
-    all.push(Box::new(Database::new(
-        it,
-        &wanted.user,
-        &wanted.database,
-        wanted.password.clone(),
-    )));
+    if let Some(database) = database(cx) {
+        all.push(Box::new(database));
+    }
     Ok(all)
 }

@@ -40,14 +40,24 @@ impl Database {
 
     /// What the receipt says when all of this is done. Only root can read it.
     fn fingerprint(&self, seen: &Observed) -> Result<String, Unreadable> {
+        Ok(self.fingerprint_on(&self.postgres.volume(seen)?))
+    }
+
+    /// The receipt where this volume is in use, a line, and below it the SQL that makes role and
+    /// database there.
+    pub fn on(&self, volume: &str) -> Secret {
+        let receipt = self.fingerprint_on(volume);
+        Secret::new(format!("{receipt}{}", self.sql().reveal()))
+    }
+
+    fn fingerprint_on(&self, volume: &str) -> String {
         let depends = format!(
-            "{}\n{}\n{}\n{}",
-            self.postgres.volume(seen)?,
+            "{volume}\n{}\n{}\n{}",
             self.user,
             self.database,
             sha256(self.password.reveal())
         );
-        Ok(format!("{}\n", sha256(depends)))
+        format!("{}\n", sha256(depends))
     }
 
     /// One line a statement, each of which may be run again. Nothing of it is logged by the

@@ -137,7 +137,7 @@ impl Postgres {
     }
 
     /// What [`Postgres::volume`] and [`Postgres::data`] need.
-    fn volume_fact(&self) -> Fact {
+    pub fn volume_fact(&self) -> Fact {
         Fact::File {
             path: self.volume_file(),
             content: Reveal::Always,
@@ -145,7 +145,10 @@ impl Postgres {
     }
 
     /// The name of the volume in use; `None` where there is none yet.
-    fn noted(&self, seen: &Observed) -> Result<Option<String>, Unreadable> {
+    ///
+    /// # Errors
+    /// If the file that names it was not read.
+    pub fn noted(&self, seen: &Observed) -> Result<Option<String>, Unreadable> {
         let text = seen.text(&self.volume_file())?;
         Ok(text.map(|text| text.trim_end().to_owned()))
     }
@@ -189,7 +192,7 @@ impl Postgres {
         self.data.as_ref().map(|data| format!("{data}/{name}"))
     }
 
-    /// That the data is of the version that site.toml wants. It comes before anything is written:
+    /// That the data is of no newer version than site.toml wants. It comes before anything is written:
     /// a container of another version must never be brought up on it.
     pub fn version(&self) -> Requirement {
         let it = self.clone();
@@ -197,11 +200,8 @@ impl Postgres {
         Requirement::new(id, vec![self.volume_fact()], move |seen| {
             let wanted = it.version;
             Ok(match it.data(seen)? {
-                Data::Absent | Data::Same => State::InSync,
-                Data::Older(is) => State::Refused {
-                    what: format!("the data is PostgreSQL {is}'s, and site.toml wants {wanted}"),
-                    mend: format!("write version = {is} in [postgres]"),
-                },
+                // An upgrade comes next.
+                Data::Absent | Data::Same | Data::Older(_) => State::InSync,
                 Data::Newer(is) => State::Refused {
                     what: format!(
                         "the data is PostgreSQL {is}'s, which {wanted} of site.toml can't read"

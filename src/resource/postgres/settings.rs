@@ -34,6 +34,24 @@ impl Postgres {
     }
 
     fn worked(&self, seen: &Observed) -> Result<Worked, Unreadable> {
+        self.worked_on(seen, &self.volume(seen)?)
+    }
+
+    /// What [`Postgres::files_on`] needs.
+    pub fn files_facts(&self) -> Vec<Fact> {
+        self.settings_facts()
+    }
+
+    /// `.env` and postgresql.conf as a run writes them where this volume is in use.
+    ///
+    /// # Errors
+    /// If the host's memory could not be read.
+    pub fn files_on(&self, seen: &Observed, volume: &str) -> Result<[String; 2], Unreadable> {
+        let worked = self.worked_on(seen, volume)?;
+        Ok([worked.env, worked.conf])
+    }
+
+    fn worked_on(&self, seen: &Observed, volume: &str) -> Result<Worked, Unreadable> {
         let host = self.host_memory(seen)?;
         let tuning = Tuning::of(self.memory.unwrap_or_else(|| share(host, self.alone)));
         let conf = (self.conf)(self, &tuning).map_err(|why| Unreadable {
@@ -44,7 +62,7 @@ impl Postgres {
             "POSTGRES_IMAGE={}\nPOSTGRES_VOLUME={}\nPOSTGRES_MOUNT={}\nPOSTGRES_MEMORY={}m\n\
              POSTGRES_SHM={}m\n",
             self.image,
-            self.volume(seen)?,
+            volume,
             Layout::of(self.version).mount,
             tuning.memory,
             tuning.shm,

@@ -1,6 +1,6 @@
 # Brings service $3 of the project $1, whose compose.yaml lies in $2, up as container $4 and waits
 # until it is healthy; if it doesn't become so, says what it is and what it logged last.
-cd "$2" || exit
+cd -- "$2" || exit
 # A container of that name that another project made would be in the way.
 owner=$(docker inspect --format '{{index .Config.Labels "com.docker.compose.project"}}' "$4" 2>/dev/null) || owner=$1
 if [ "$owner" != "$1" ]; then
