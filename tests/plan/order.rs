@@ -97,7 +97,7 @@ fn a_step_waits_for_what_it_names_on_every_host_that_has_it() {
     assert_eq!(after(&plan, "proxy", "proxy"), "app@app1 app@app2");
     assert_eq!(
         after(&plan, "app2", "verify"),
-        "app@app1 app@app2 boot@app1 boot@app2 boot@proxy renewal@proxy"
+        "app@app1 boot@app1 app@app2 boot@app2 boot@proxy renewal@proxy"
     );
 }
 

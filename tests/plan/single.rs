@@ -17,7 +17,7 @@ fn single(app: &str) -> String {
     text.replace("migrate = true\n", &format!("migrate = true\n{app}\n"))
 }
 
-fn of(app: &str) -> BTreeMap<String, String> {
+pub fn of(app: &str) -> BTreeMap<String, String> {
     files(&whole(&single(app)), "proxy", true)
 }
 

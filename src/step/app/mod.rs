@@ -49,6 +49,7 @@ struct Block<'a> {
     ports: &'a [String],
     mounts: &'a [String],
     gpus: Option<String>,
+    pids: u32,
     digest: &'a str,
     health: &'a str,
 }
@@ -194,6 +195,7 @@ pub(super) fn services(cx: &Cx<'_>) -> Result<Vec<Service>, Error> {
                 Gpus::All => "all".to_owned(),
                 Gpus::Count(count) => count.to_string(),
             }),
+            pids: serve::pids(app),
             digest,
             health: &health,
         };

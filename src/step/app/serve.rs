@@ -30,6 +30,13 @@ pub(super) fn health_port(app: &App) -> u16 {
     app.port
 }
 
+/// How many processes and threads its container may have: some for the image's own command, and
+/// those that are asked for, with as many that they start for a while.
+pub(super) fn pids(app: &App) -> u32 {
+    let asked = u32::from(app.workers) * (u32::from(app.threads) + 1);
+    (asked * 2 + 64).max(512)
+}
+
 /// The command; empty: the image's own.
 pub(super) fn command(app: &App) -> Vec<String> {
     let port = app.port;
