@@ -74,8 +74,8 @@ pub(super) fn logs(args: &LogsArgs) -> Result<u8, Error> {
         let mut showing = Vec::new();
         for (order, attached) in orders.iter().zip(opened) {
             let label = match orders.len() {
-                1 => None,
-                _ => Some(format!("{:<widest$} | ", order.host.name.as_str())),
+                1 => String::new(),
+                _ => format!("{:<widest$} | ", order.host.name.as_str()),
             };
             match attached {
                 Ok(attached) => {
@@ -121,12 +121,7 @@ pub(super) fn logs(args: &LogsArgs) -> Result<u8, Error> {
 type Shown = Result<Status, Box<crate::event::Failure>>;
 
 /// Shows one host's, with this before each line.
-async fn show(
-    attached: Attached,
-    label: Option<String>,
-    follow: bool,
-    writer: Sender<Piece>,
-) -> Shown {
+async fn show(attached: Attached, label: String, follow: bool, writer: Sender<Piece>) -> Shown {
     let Attached {
         mut output, input, ..
     } = attached;
@@ -136,24 +131,25 @@ async fn show(
     let mut halves = [Half::default(), Half::default()];
     let status = loop {
         let piece = output.next().await.map_err(Box::new)?;
-        let piece = match (piece, &label) {
-            (Piece::Ended(status), _) => break status,
-            (piece, None) => piece,
-            (Piece::Stdout(bytes), Some(label)) => Piece::Stdout(halves[0].take(&bytes, label)),
-            (Piece::Stderr(bytes), Some(label)) => Piece::Stderr(halves[1].take(&bytes, label)),
+        let piece = match piece {
+            Piece::Ended(status) => break status,
+            Piece::Stdout(bytes) => Piece::Stdout(halves[0].take(&bytes, &label)),
+            Piece::Stderr(bytes) => Piece::Stderr(halves[1].take(&bytes, &label)),
         };
         // The writer says what became of it.
         if writer.send(piece).await.is_err() {
             return Ok(Status::Code(0));
         }
     };
-    if let Some(label) = &label {
-        let [stdout, stderr] = halves;
-        let _written = writer.send(Piece::Stdout(stdout.rest(label))).await;
-        let _written = writer.send(Piece::Stderr(stderr.rest(label))).await;
-    }
+    let [stdout, stderr] = halves;
+    let _written = writer.send(Piece::Stdout(stdout.rest(&label))).await;
+    let _written = writer.send(Piece::Stderr(stderr.rest(&label))).await;
     Ok(status)
 }
+
+/// What Compose (2.26, as Debian 13 has it) puts before each line even where it is told to leave
+/// colours and movements alone: it wipes the line.
+const WIPE: &[u8] = b"\x1b[2K";
 
 /// A line that isn't whole yet.
 #[derive(Default)]
@@ -167,7 +163,8 @@ impl Half {
             self.0.extend_from_slice(line);
             if line.ends_with(b"\n") {
                 lines.extend_from_slice(label.as_bytes());
-                lines.append(&mut self.0);
+                lines.extend_from_slice(self.0.strip_prefix(WIPE).unwrap_or(&self.0));
+                self.0.clear();
             }
         }
         lines
@@ -193,6 +190,8 @@ mod tests {
         assert_eq!(half.take(b"e\n\ntw", "a | "), b"a | one\na | \n");
         assert_eq!(half.take(b"o\xff", "a | "), b"");
         assert_eq!(half.rest("a | "), b"a | two\xff\n");
+        let wiped = Half::default().take(b"\x1b[2Kapp | \x1b[1mone\n", "");
+        assert_eq!(wiped, b"app | \x1b[1mone\n");
         assert_eq!(Half::default().rest("a | "), b"");
     }
 

@@ -94,6 +94,9 @@ pub struct Asked {
     pub secrets: Secrets,
     /// The names, in order and without repetition.
     pub names: Vec<EnvName>,
+    /// Those among them that nobody has to know beforehand: the passwords of the site's own database
+    /// and cache.
+    pub own: Vec<EnvName>,
 }
 
 /// Reads as much of a site as says which secrets it asks for.
@@ -124,7 +127,13 @@ pub fn asked(path: &Path) -> Result<Asked, Error> {
             names.push(name);
         }
     }
-    Ok(Asked { secrets, names })
+    let own = own(&raw).map(|text| reader.name(&text, EnvName::new));
+    let own = own.collect::<Result<_, _>>()?;
+    Ok(Asked {
+        secrets,
+        names,
+        own,
+    })
 }
 
 pub(super) fn resolve(
@@ -180,9 +189,16 @@ pub(super) fn resolve(
 fn asked_for(raw: &RawSite) -> Vec<Text> {
     let superuser = raw.app.superuser.iter().map(|user| &user.password_env);
     let mut all: Vec<Text> = raw.app.secrets.iter().chain(superuser).cloned().collect();
-    all.extend(raw.postgres.as_ref().map(data::postgres_password));
-    all.extend(raw.redis.as_ref().map(data::redis_password));
+    all.extend(own(raw));
     all
+}
+
+/// Of these, the passwords that the site itself gives to its database and cache.
+fn own(raw: &RawSite) -> impl Iterator<Item = Text> {
+    let postgres = raw.postgres.as_ref().map(data::postgres_password);
+    postgres
+        .into_iter()
+        .chain(raw.redis.as_ref().map(data::redis_password))
 }
 
 /// The values that may be asked for.

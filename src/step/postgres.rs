@@ -57,7 +57,8 @@ fn conf(postgres: &postgres::Postgres, tuning: &Tuning) -> Result<String, String
         connections: CONNECTIONS,
         tuning,
     };
-    conf.render().map_err(|e| e.to_string())
+    let text = conf.render().map_err(|e| e.to_string())?;
+    Ok(format!("{text}\n"))
 }
 
 /// The port of a service for app servers on other hosts: published on the private address alone.

@@ -130,13 +130,16 @@ pub(super) fn text(cx: &Cx<'_>) -> Result<String, Error> {
     })
 }
 
-/// What has to be there before any service is brought up.
+/// What has to be there before any service is brought up. Compose reads every env file that is
+/// named, whichever service it is asked for.
 pub(super) fn file(cx: &Cx<'_>) -> Result<Resources, Error> {
-    Ok(vec![
+    let mut all: Resources = vec![
         Box::new(compose_v2()),
         Box::new(Directory::new(cx.site.directory(), 0o755)),
-        Box::new(File::new(path(cx), text(cx)?)),
-    ])
+    ];
+    all.extend(app::env_file(cx));
+    all.push(Box::new(File::new(path(cx), text(cx)?)));
+    Ok(all)
 }
 
 /// The container of a service, running and healthy.

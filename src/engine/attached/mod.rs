@@ -84,10 +84,13 @@ pub async fn attach(
     let mark = token().map_err(|e| no_token(&e))?;
     let cmd = order.cmd(terminal, &mark);
     let begun = timeout(PATIENCE, begin(&remote, &way, &cmd, terminal)).await;
-    let (output, input) = begun.unwrap_or_else(|_| {
-        let what = format!("nothing began within {} s", PATIENCE.as_secs());
-        Err(failure("exec", what, ""))
-    })?;
+    let (output, input) = match begun {
+        Ok(begun) => begun?,
+        Err(_) => {
+            let what = format!("nothing began within {} s", PATIENCE.as_secs());
+            return Err(failure("exec", what, ""));
+        }
+    };
     let leash = Leash { remote, mark };
     Ok(Attached {
         output,

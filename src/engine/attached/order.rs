@@ -226,7 +226,7 @@ impl Order {
             let role = role.as_str();
             return Err(Nowhere(match (host, names.is_empty()) {
                 (Some(host), false) => format!(
-                    "{host} doesn't have the role {role:?} in site.toml; {} does",
+                    "in site.toml the role {role:?} is that of {}, not of {host}",
                     names.join(", ")
                 ),
                 _ => format!("no host has the role {role:?} in site.toml"),

@@ -23,6 +23,12 @@ inside() {
         "$image" -euc "$@"
 }
 
+unsure() {
+    echo "$1 is there, and nothing says that it isn't in use: write the name of the volume in use" \
+        "($container-VERSION) to $state, or move $1 out of the way" >&2
+    exit 1
+}
+
 volumes=$(docker volume ls --quiet)
 there=
 case "
@@ -37,6 +43,18 @@ if [ -e "$state" ] && [ ! -e "$marker" ] && [ -z "$there" ]; then
     echo "volume $volume, which holds the database's data, is gone" >&2
     exit 1
 fi
+if [ ! -e "$state" ] && [ ! -e "$marker" ]; then
+    # Of several, the one in use can't be told by looking: an older one is whole too.
+    for other in $volumes; do
+        case "$other" in
+        "$volume") ;;
+        "$container"-[0-9]*) unsure "volume $other" ;;
+        esac
+    done
+    [ -z "$device" ] || for other in "${device%/*}"/[0-9]*; do
+        [ ! -d "$other" ] || [ "$other" = "$device" ] || unsure "$other"
+    done
+fi
 if [ -n "$there" ]; then
     # What the volume really stands for; nothing where it is one of Docker's own.
     is=$(docker volume inspect --format '{{with .Options}}{{with .device}}{{.}}{{end}}{{end}}' "$volume")
@@ -45,7 +63,9 @@ if [ -n "$there" ]; then
         exit 1
     fi
 elif [ -n "$device" ]; then
-    install -d -- "$device"
+    # A user of the host may have the numbers of the container's.
+    [ -d "${device%/*}" ] || install -d -m 700 -- "${device%/*}"
+    install -d -m 700 -- "$device"
     docker volume create --driver local --opt type=none --opt o=bind --opt "device=$device" \
         --label "provision.site=$site" "$volume" >/dev/null
 else

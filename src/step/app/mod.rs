@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use askama::Template;
 
 use super::stack::{self, Service};
-use super::{Cx, Error, Resources, Step, env_file, image};
+use super::{Cx, Error, Resources, Step, env_file as lines, image};
 use crate::resource::file::{Directory, File};
 use crate::resource::retired::Retired;
 use crate::shell::Secret;
@@ -144,7 +144,19 @@ fn mounts(cx: &Cx<'_>) -> Vec<String> {
 }
 
 fn env(cx: &Cx<'_>) -> Secret {
-    env_file::render(environment::environment(cx).iter())
+    lines::render(environment::environment(cx).iter())
+}
+
+/// The app's variables, if it runs on this host.
+pub(super) fn env_file(cx: &Cx<'_>) -> Resources {
+    if !cx.host.roles.contains(&Role::App) {
+        return Vec::new();
+    }
+    let directory = directory(cx);
+    vec![
+        Box::new(Directory::new(&directory, 0o755)),
+        Box::new(File::secret(format!("{directory}/app.env"), env(cx))),
+    ]
 }
 
 fn failed(e: askama::Error) -> Error {
@@ -203,11 +215,8 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let directory = directory(cx);
     let ids = cx.site.app.user.to_string();
     let services = services(cx)?;
-    let mut all: Resources = vec![
-        Box::new(image::image(cx)?),
-        Box::new(Directory::new(&directory, 0o755)),
-        Box::new(File::secret(format!("{directory}/app.env"), env(cx))),
-    ];
+    let mut all: Resources = vec![Box::new(image::image(cx)?)];
+    all.extend(stack::file(cx)?);
     if let Some(ini) = serve::ini(cx.site).map_err(failed)? {
         all.push(Box::new(File::new(format!("{directory}/uwsgi.ini"), ini)));
     }
@@ -222,7 +231,6 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
             all.push(Box::new(directory.whole()));
         }
     }
-    all.extend(stack::file(cx)?);
     if cx.is_first(Role::App) {
         all.extend(once::once(cx)?);
     }

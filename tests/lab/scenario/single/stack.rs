@@ -97,14 +97,9 @@ fn exposure(host: &str, unit: &str) -> f64 {
     level.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// What Redis keeps.
+/// The keys that Redis has.
 pub fn redis_keys(site: &str) -> String {
-    console(
-        "proxy",
-        &format!(
-            "REDISCLI_AUTH=$(sed -n 's/^requirepass \"*\\([^\"]*\\)\"*$/\\1/p' \
-               /srv/{site}/redis/redis.conf) && export REDISCLI_AUTH && \
-             docker exec -e REDISCLI_AUTH {site}-redis redis-cli --scan"
-        ),
-    )
+    let ask = "read -r REDISCLI_AUTH </run/secrets/redis-password; export REDISCLI_AUTH; \
+               redis-cli --scan";
+    console("proxy", &format!("docker exec {site}-redis sh -c '{ask}'"))
 }
