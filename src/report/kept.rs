@@ -86,11 +86,11 @@ pub(super) fn last_word(ledger: &Ledger, summary: &Summary) -> Page {
                              `provision run` brings it back"
         }
         Some(Mode::Destroy) if changed => {
-            "nothing of it is left on these hosts but what stands above; Docker, the firewall \
-             and the sudo user stay, and its ports stay closed"
+            "nothing of it is left but its backups, unless --backups was said; Docker, the firewall \
+             and the sudo user stay"
         }
         Some(Mode::Destroy) => "nothing of it is left",
-        Some(Mode::Restore) if changed => {
+        Some(Mode::Restore) if changed && !forgot(ledger) => {
             "`provision run` migrates what is older than the app, and proves the site; \
              `provision restore --undo` goes back, `--forget` removes what served before"
         }
@@ -98,6 +98,13 @@ pub(super) fn last_word(ledger: &Ledger, summary: &Summary) -> Page {
     };
     page.push(Row::new().plain(text));
     page
+}
+
+/// Whether what served before was removed, so that there is no way back.
+fn forgot(ledger: &Ledger) -> bool {
+    let steps = ledger.hosts.iter().flat_map(|host| &host.steps);
+    let mut changes = steps.flat_map(|step| &step.changes);
+    changes.any(|change| change.resource == "what served before")
 }
 
 /// A size for people: "12.3 MB".

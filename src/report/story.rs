@@ -279,6 +279,7 @@ impl Story {
         let known = self.ledger.hosts.iter().find(|known| known.name == host);
         let page = known.map_or_else(Page::new, |known| match self.ledger.mode {
             Some(Mode::Backup) => Page::new(),
+            Some(mode) if mode.removes() => plan::listed(&self.ledger, known),
             _ => plan::short(&self.ledger, known),
         });
         below(remarks, page)

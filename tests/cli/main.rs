@@ -2,6 +2,7 @@
 //!
 //! - `home`: a home directory with a site.toml
 //! - `attached`: `manage`, `dbshell`, `redis-cli`, `shell`, `logs`
+//! - `life`: `backup`, `restore`, `down`, `destroy`
 //! - `mistakes`: one clear error each, and nothing done
 //! - `verbs`: `init`, `steps`, `explain`, `trust`
 //! - `secrets`: the secrets file
@@ -16,6 +17,7 @@
 mod attached;
 mod home;
 mod hosts;
+mod life;
 mod mistakes;
 mod secrets;
 #[allow(dead_code, reason = "shared with the tests of the ssh room")]

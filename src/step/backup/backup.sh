@@ -87,14 +87,15 @@ finish() {
     fi
 }
 
-# Shows how large file $1 has become, while it grows.
+# Shows how large file $1 has become, while it grows and this script is there. It doesn't hold the
+# turn.
 watch() {
     (
-        while sleep 2; do
+        while sleep 2 && kill -0 "$$" 2>/dev/null; do
             size=$(stat -c %s -- "$1" 2>/dev/null) || continue
             printf '%s: %s MB\n' "${1##*/}" $((size / 1000000))
         done
-    ) &
+    ) 8>&- &
     watcher=$!
 }
 
