@@ -431,6 +431,11 @@ impl Site {
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let mut known: Vec<String> = vec![self.name.to_string(), self.ssh.user.to_string()];
         known.extend(self.domains.iter().map(ToString::to_string));
+        // What `DATABASE_ENGINE` says of every such site, and paths and messages repeat.
+        known.push("postgresql".to_owned());
+        for postgres in &self.postgres {
+            known.extend([postgres.database.clone(), postgres.user.clone()]);
+        }
         for host in self.hosts.values() {
             known.push(host.name.to_string());
             known.extend(

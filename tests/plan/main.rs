@@ -9,6 +9,7 @@
 
 mod bootstrap;
 mod certificate;
+mod data;
 mod files;
 mod firewall;
 mod gixy;

@@ -13,6 +13,9 @@ mod firewall;
 mod gather;
 mod login;
 mod pair;
+mod postgres;
+#[cfg(target_os = "linux")]
+mod postgres_volume;
 #[cfg(target_os = "linux")]
 mod scripts;
 mod served;
