@@ -66,15 +66,15 @@ pub fn streams() {
                   print(d.hexdigest()); print('apart', file=sys.stderr)";
     let bytes: Vec<u8> = (0..=255).cycle().take(96 << 20).collect();
     let hashed = call(&["manage", "shell", "-c", digest], &bytes);
-    let wanted = ring_digest(&bytes);
-    assert_eq!(text(&hashed.stdout).trim(), wanted, "{hashed:?}");
+    let wanted = sha256(&bytes);
+    assert!(text(&hashed.stdout).trim().ends_with(&wanted), "{hashed:?}");
     assert!(text(&hashed.stderr).contains("apart"), "{hashed:?}");
 
     let inside = call(&["shell"], b"id -u; echo \"$0\"; exit 9\n");
     assert_eq!(inside.status.code(), Some(9), "{inside:?}");
 }
 
-fn ring_digest(bytes: &[u8]) -> String {
+fn sha256(bytes: &[u8]) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
     digest.as_ref().iter().map(|b| format!("{b:02x}")).collect()
 }
@@ -137,7 +137,7 @@ pub fn logs() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let running = "pgrep -f 'compose.* logs .*--follow' | wc -l";
+    let running = "pgrep -f '[c]ompose.* logs .*--follow' | wc -l";
     let until = |wanted: bool| {
         for _ in 0..200 {
             if (console("app1", running).trim() != "0") == wanted {
