@@ -61,10 +61,16 @@ fn load(text: &str, file: &Path) -> Site {
 /// A certificate for a name, and its key.
 fn certificate(dir: &Path, name: &str) {
     fs::create_dir(dir).unwrap();
-    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
-    fs::write(dir.join(format!("{name}.pem")), made.cert.pem()).unwrap();
+    let mut authority = rcgen::CertificateParams::new([]).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let issuer = rcgen::Issuer::new(authority, rcgen::KeyPair::generate().unwrap());
+    let mut params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    let own = rcgen::KeyPair::generate().unwrap();
+    let made = params.signed_by(&own, &issuer).unwrap();
+    fs::write(dir.join(format!("{name}.pem")), made.pem()).unwrap();
     let key = dir.join(format!("{name}.key"));
-    fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    fs::write(&key, own.serialize_pem()).unwrap();
     fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
 }
 

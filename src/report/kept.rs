@@ -168,8 +168,8 @@ mod tests {
         assert_eq!(
             text,
             "db1 has 2 backups in /var/backups/polls\n  \
-             b.tar  2 h ago           1.5 MB      whole · PostgreSQL 17, 10,000 rows, uploads\n  \
-             a.tar  2 h ago           1.5 MB      not whole: it lacks its manifest\n"
+             b.tar  2 hours ago       1.5 MB      whole · PostgreSQL 17, 10,000 rows, uploads\n  \
+             a.tar  2 hours ago       1.5 MB      not whole: it lacks its manifest\n"
         );
         let none = listed("db1", "/d", &[], 0).text(false);
         assert_eq!(none, "db1 has no backup in /d\n");

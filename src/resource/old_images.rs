@@ -98,6 +98,7 @@ mod tests {
         };
         Observed {
             docker: Some(Ok(docker)),
+            read: ["docker".to_owned()].into(),
             ..Observed::default()
         }
     }

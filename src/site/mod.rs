@@ -433,7 +433,7 @@ impl Site {
         known.extend(self.domains.iter().map(ToString::to_string));
         // What `DATABASE_ENGINE` says of every such site, and paths and messages repeat.
         known.push("postgresql".to_owned());
-        for postgres in &self.postgres {
+        if let Some(postgres) = &self.postgres {
             known.extend([postgres.database.clone(), postgres.user.clone()]);
         }
         for host in self.hosts.values() {
