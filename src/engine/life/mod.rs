@@ -15,7 +15,7 @@ pub mod backup;
 mod carry;
 pub mod destroy;
 pub mod down;
-mod record;
+pub(super) mod record;
 pub mod restore;
 pub mod save;
 

@@ -402,6 +402,10 @@ pub const ALL: &[Scenario] = &[
         single::database_host,
     ),
     (
+        "single_life_rows_survive_a_backup_a_fresh_server_and_a_new_major_version",
+        single::rows_survive,
+    ),
+    (
         "single_canary_secrets_are_nowhere_that_others_can_look",
         single::canary,
     ),

@@ -6,11 +6,13 @@
 //! |---|---|
 //! | `canary` | secrets, and where others could find them |
 //! | `example` | an example as the lab can run it |
+//! | `life` | backups, restores, a new major version, the end of a site |
 //! | `visitor` | somebody who leaves a note and a picture |
 //! | `stack` | what runs on a server: containers, units, ports |
 
 mod canary;
 mod example;
+mod life;
 mod stack;
 mod visitor;
 
@@ -22,6 +24,7 @@ use crate::program::{Ended, provision, succeeds, text};
 use crate::servers::{console, run_with};
 pub use canary::canary;
 use example::{Deployed, Example};
+pub use life::rows_survive;
 use visitor::Visitor;
 
 /// How long a site may take to come back.
