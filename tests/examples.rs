@@ -61,14 +61,23 @@ fn load(text: &str, file: &Path) -> Site {
 /// A certificate for a name, and its key.
 fn certificate(dir: &Path, name: &str) {
     fs::create_dir(dir).unwrap();
-    let mut authority = rcgen::CertificateParams::new([]).unwrap();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let issuer = rcgen::Issuer::new(authority, rcgen::KeyPair::generate().unwrap());
-    let mut params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    let own = rcgen::KeyPair::generate().unwrap();
-    let made = params.signed_by(&own, &issuer).unwrap();
-    fs::write(dir.join(format!("{name}.pem")), made.pem()).unwrap();
+    let authority = |name: &str| {
+        let mut params = rcgen::CertificateParams::new([]).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, name);
+        params
+    };
+    let pair = || rcgen::KeyPair::generate().unwrap();
+    let root = rcgen::CertifiedIssuer::self_signed(authority("Root"), pair()).unwrap();
+    let middle = rcgen::CertifiedIssuer::signed_by(authority("Middle"), pair(), &root).unwrap();
+    let own = pair();
+    let params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+    let made = params.signed_by(&own, &middle).unwrap();
+    let chain = made.pem() + &middle.pem();
+    fs::write(dir.join(format!("{name}.pem")), chain).unwrap();
     let key = dir.join(format!("{name}.key"));
     fs::write(&key, own.serialize_pem()).unwrap();
     fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();

@@ -135,7 +135,7 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
         1:3 there is no key `steps` at the top of own.toml → did you mean `step`?
         1:1 [[step]] lacks the key `use` → add `use = "preflight"`
         2:7 there is no step "dokcer" → did you mean `docker`?
-        2:7 there is no step "database" → write `preflight`, `bootstrap`, `docker`, `firewall`, `image`, `app`, `proxy`, `certificate`, `renewal`, `verify`, `packages`, `files`, `command` or `service`
+        2:7 there is no step "database" → write `preflight`, `bootstrap`, `docker`, `firewall`, `postgres`, `redis`, `image`, `app`, `proxy`, `certificate`, `renewal`, `boot`, `backup`, `clean`, `verify`, `packages`, `files`, `command` or `service`
         2:7 `use` must be a string in quotes, not a number → write "5"
         4:7 the step "docker" is already on line 2 → leave one of them out
         5:1 [[step]] has no key `port` → write `use`, `name`, `on`, `after`, `rollout`, `optional` or `with`
