@@ -66,7 +66,7 @@ pub(super) fn saved(ledger: &Ledger, saved: &Saved) -> Page {
             page.push(head.plain(format!(" on {}", saved.host)));
             page.push(Row::new().ink(
                 Ink::Dim,
-                format!("`provision backup --bring {}` brings it here", saved.name),
+                format!("`provision backup --bring={}` brings it here", saved.name),
             ));
         }
     }

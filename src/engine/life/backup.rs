@@ -188,7 +188,7 @@ async fn carry_out(
             Ok(true)
         }
         Wish::Bring { name, output } => {
-            let kept = chosen(&there, name.as_deref(), &directory)?;
+            let kept = chosen(&there, name.as_deref(), &directory).map_err(|it| *it)?;
             let mut saved = Saved {
                 host: carrier.host.name.to_string(),
                 name: kept.name.clone(),
@@ -204,7 +204,7 @@ async fn carry_out(
     }
 }
 
-fn chosen<'a>(there: &'a [Kept], name: Option<&str>, at: &str) -> Result<&'a Kept, Failure> {
+fn chosen<'a>(there: &'a [Kept], name: Option<&str>, at: &str) -> Result<&'a Kept, Box<Failure>> {
     let whole = |kept: &&Kept| kept.lacks.is_none();
     let found = match name {
         Some(name) => there.iter().find(|kept| kept.name == name),
@@ -213,7 +213,7 @@ fn chosen<'a>(there: &'a [Kept], name: Option<&str>, at: &str) -> Result<&'a Kep
     let refused = |what: String| {
         let mut failed = failure("read", what, "");
         failed.next = Some("`provision backup --list` shows what is there".to_owned());
-        failed
+        Box::new(failed)
     };
     match (found, name) {
         (Some(kept), _) => match &kept.lacks {
@@ -316,12 +316,12 @@ async fn bring(
 ) -> Result<(), Failure> {
     let left = |mut failed: Failure| {
         let next = failed.next.take().unwrap_or_default();
-        let again = format!("`provision backup --bring {}` brings it here", saved.name);
+        let again = format!("`provision backup --bring={}` brings it here", saved.name);
         let space = if next.is_empty() { "" } else { "; " };
         failed.next = Some(format!("{next}{space}it lies whole on the server: {again}"));
         failed
     };
-    let coming = Coming::begin(output, &saved.name).map_err(&left)?;
+    let coming = Coming::begin(output, &saved.name).map_err(|it| left(*it))?;
     carrier.events.send(Event::Doing {
         host: carrier.host.name.to_string(),
         step: STEP.to_owned(),
@@ -333,10 +333,8 @@ async fn bring(
     pulled.map_err(&left)?;
     let sum = saved.sha256.clone();
     let kept = tokio::task::spawn_blocking(move || coming.keep(&sum)).await;
-    let kept = kept
-        .map_err(|e| failure("check", e.to_string(), ""))
-        .and_then(|it| it);
-    let (file, whole) = kept.map_err(&left)?;
+    let kept = kept.unwrap_or_else(|e| Err(Box::new(failure("check", e.to_string(), ""))));
+    let (file, whole) = kept.map_err(|it| left(*it))?;
     saved.file = Some(file.display().to_string());
     saved.tables = whole.manifest.tables;
     saved.rows = whole.manifest.rows;

@@ -44,7 +44,7 @@ pub fn place(output: Option<&Path>, name: &str) -> io::Result<PathBuf> {
 
 impl Coming {
     /// Begins a file beside its place.
-    pub(super) fn begin(output: Option<&Path>, name: &str) -> Result<Self, Failure> {
+    pub(super) fn begin(output: Option<&Path>, name: &str) -> Result<Self, Box<Failure>> {
         let place = place(output, name).map_err(|e| taken(output, name, &e))?;
         let last = place.file_name().unwrap_or_default().to_string_lossy();
         let hidden = place.with_file_name(format!(".{last}.part"));
@@ -55,7 +55,7 @@ impl Coming {
         let file = options.open(&hidden).map_err(|e| {
             let mut failed = here(&e);
             failed.what = format!("{} can't be written: {e}", hidden.display());
-            failed
+            Box::new(failed)
         })?;
         Ok(Self {
             hidden,
@@ -72,21 +72,18 @@ impl Coming {
     ///
     /// # Errors
     /// If it isn't: then nothing of it is left.
-    pub(super) fn keep(self, sha256: &str) -> Result<(PathBuf, Whole), Failure> {
-        self.file.sync_all().map_err(|e| here(&e))?;
+    pub(super) fn keep(self, sha256: &str) -> Result<(PathBuf, Whole), Box<Failure>> {
+        self.file.sync_all().map_err(|e| Box::new(here(&e)))?;
         let whole = archive::check(&self.hidden).map_err(|unfit| {
-            failure(
-                "check",
-                format!("what came is no backup: {}", unfit.why),
-                "",
-            )
+            let what = format!("what came is no backup: {}", unfit.why);
+            Box::new(failure("check", what, ""))
         })?;
         if whole.sha256 != sha256 {
             let what = format!(
                 "what came, {}, is not what lies on the server: the sums differ",
                 size(whole.bytes)
             );
-            return Err(failure("check", what, ""));
+            return Err(Box::new(failure("check", what, "")));
         }
         // Not a rename, which would take another file's place.
         let linked = fs::hard_link(&self.hidden, &self.place);
@@ -95,25 +92,25 @@ impl Coming {
                 return Err(taken(Some(&self.place), "", &e));
             }
             // A file system without hard links.
-            fs::rename(&self.hidden, &self.place).map_err(|e| here(&e))?;
+            fs::rename(&self.hidden, &self.place).map_err(|e| Box::new(here(&e)))?;
         }
         let directory = self.place.parent().filter(|it| !it.as_os_str().is_empty());
         let directory = File::open(directory.unwrap_or(Path::new(".")));
         directory
             .and_then(|it| it.sync_all())
-            .map_err(|e| here(&e))?;
+            .map_err(|e| Box::new(here(&e)))?;
         Ok((self.place.clone(), whole))
     }
 }
 
-fn taken(output: Option<&Path>, name: &str, error: &io::Error) -> Failure {
+fn taken(output: Option<&Path>, name: &str, error: &io::Error) -> Box<Failure> {
     let at = output.unwrap_or(Path::new(name)).display();
     let mut failed = failure("change", format!("{at} can't be written: {error}"), "");
     if error.kind() == io::ErrorKind::AlreadyExists {
         failed.what = format!("{at} is there already, and no backup takes another file's place");
         failed.next = Some("name another place: --output FILE".to_owned());
     }
-    failed
+    Box::new(failed)
 }
 
 #[cfg(test)]
