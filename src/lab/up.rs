@@ -6,6 +6,7 @@ use std::thread;
 
 use super::command::run;
 use super::layout::{self, Layout, text};
+use super::process::joined;
 use super::site_file::{self, Entry, Paths};
 use super::state::{self, Lock, State};
 use super::topology::{DOMAIN, GATEWAY, MACHINES, Machine, Purpose, database};
@@ -68,14 +69,6 @@ fn saying(sender: &mpsc::Sender<String>) -> impl Fn(String) {
     move |what| {
         // The receiver lives as long as the threads.
         let _ = sender.send(what);
-    }
-}
-
-/// A thread's result; its panic goes on in this thread.
-pub(super) fn joined(handle: thread::ScopedJoinHandle<'_, Result<(), Error>>) -> Result<(), Error> {
-    match handle.join() {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 
 use super::options::size;
-use super::raw::{RawBackup, RawPostgres, RawRedis, RawSite, Text};
+use super::raw::{RawBackup, RawSite, Text, postgres_password, redis_password};
 use super::read::Reader;
 use super::secrets::Values;
 use super::{AbsolutePath, EnvName, Host, HostName, ImageRef, Role, SiteName};
@@ -51,18 +51,6 @@ pub struct Backup {
     pub at: Option<String>,
     /// Where they lie on the server.
     pub directory: AbsolutePath,
-}
-
-/// The name of the database password's value, where it stands or would stand.
-pub(super) fn postgres_password(raw: &Spanned<RawPostgres>) -> Text {
-    let named = raw.get_ref().password.clone();
-    named.unwrap_or_else(|| Spanned::new(raw.span(), "POSTGRES_PASSWORD".to_owned()))
-}
-
-/// The name of Redis' password's value, where it stands or would stand.
-pub(super) fn redis_password(raw: &Spanned<RawRedis>) -> Text {
-    let named = raw.get_ref().password.clone();
-    named.unwrap_or_else(|| Spanned::new(raw.span(), "REDIS_PASSWORD".to_owned()))
 }
 
 /// The one host with a role, which its table needs and which needs its table.

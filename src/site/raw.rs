@@ -350,3 +350,15 @@ pub(super) struct RawDns {
 pub(super) struct RawVerify {
     pub from: Option<Spanned<Words>>,
 }
+
+/// The name of the database password's value, where it stands or would stand.
+pub(super) fn postgres_password(raw: &Spanned<RawPostgres>) -> Text {
+    let named = raw.get_ref().password.clone();
+    named.unwrap_or_else(|| Spanned::new(raw.span(), "POSTGRES_PASSWORD".to_owned()))
+}
+
+/// The name of Redis' password's value, where it stands or would stand.
+pub(super) fn redis_password(raw: &Spanned<RawRedis>) -> Text {
+    let named = raw.get_ref().password.clone();
+    named.unwrap_or_else(|| Spanned::new(raw.span(), "REDIS_PASSWORD".to_owned()))
+}

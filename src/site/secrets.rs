@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
-use super::raw::{EXAMPLES, RawSecrets, RawSite, Text};
+use super::raw::{EXAMPLES, RawSecrets, RawSite, Text, postgres_password, redis_password};
 use super::read::Reader;
-use super::{EnvName, SecretSource, data, env_file, ssh};
+use super::{EnvName, SecretSource, env_file, ssh};
 use crate::input::{Document, Error};
 use crate::shell::Secret;
 
@@ -195,10 +195,10 @@ fn asked_for(raw: &RawSite) -> Vec<Text> {
 
 /// Of these, the passwords that the site itself gives to its database and cache.
 fn own(raw: &RawSite) -> impl Iterator<Item = Text> {
-    let postgres = raw.postgres.as_ref().map(data::postgres_password);
+    let postgres = raw.postgres.as_ref().map(postgres_password);
     postgres
         .into_iter()
-        .chain(raw.redis.as_ref().map(data::redis_password))
+        .chain(raw.redis.as_ref().map(redis_password))
 }
 
 /// The values that may be asked for.

@@ -94,7 +94,7 @@ fn tcp(path: Path, port: u16, from: Option<String>) -> Rule {
 
 /// A rule for each port of the proxy, for everybody.
 fn open(cx: &Cx<'_>, path: Path) -> impl Iterator<Item = Rule> {
-    let ports = proxy::ports(cx.site).into_iter();
+    let ports = proxy::service::ports(cx.site).into_iter();
     ports.map(move |(protocol, port)| Rule {
         path,
         protocol,
@@ -112,7 +112,8 @@ fn inputs(cx: &Cx<'_>) -> Vec<Rule> {
         rules.extend(open(cx, Path::Input));
     }
     // Where the app is published on a private IPv4 address alone, nothing is there to be reached.
-    let published = app::private_only(cx.site, cx.host).is_none_or(|address| address.is_ipv6());
+    let published =
+        app::service::private_only(cx.site, cx.host).is_none_or(|address| address.is_ipv6());
     if published_app(cx) && published {
         let over_ipv6 = proxies(cx).into_iter().filter(IpAddr::is_ipv6);
         let publish = cx.site.app.publish;

@@ -239,7 +239,8 @@ impl<'a> Matrix<'a> {
             let page = port == (if tls { 443 } else { 80 }) && public && from.name == HERE;
             return (!page).then(|| if public { Claim::Open(port) } else { open() });
         }
-        let publishes = app::private_only(self.site, host).is_none_or(|only| only == address);
+        let publishes =
+            app::service::private_only(self.site, host).is_none_or(|only| only == address);
         let alone = self.site.alone(host);
         if has(Role::App) && !alone && port == self.site.app.publish && publishes {
             return Some(self.published(from, host, address));

@@ -221,7 +221,7 @@ pub(super) fn publish(layout: &Layout, say: &(dyn Fn(String) + Sync)) -> Result<
     };
     thread::scope(|scope| {
         let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(super::up::joined)
+        workers.into_iter().try_for_each(super::process::joined)
     })
 }
 

@@ -2,19 +2,20 @@
 //! faulty one back, the database's migration, static files, fixtures, the superuser.
 
 use super::environment::environment;
-use super::shared;
+use super::service::shared;
 use crate::resource::op::{Advice, Context};
 use crate::resource::task::Task;
 use crate::resource::{Content, Op, sha256};
 use crate::shell::{Cmd, Secret};
-use crate::step::{Cx, Error, Resources, image, stack};
+use crate::step::stack::service::path;
+use crate::step::{Cx, Error, Resources, image};
 
 /// What the tasks of fixtures are called, before the file's name.
 const FIXTURE: &str = "fixture ";
 
 /// `manage.py` with these arguments, in a container of its own from the new image.
 fn manage(cx: &Cx<'_>, args: &[&str]) -> Cmd {
-    let path = stack::path(cx);
+    let path = path(cx);
     Cmd::new("docker")
         .args(["compose", "--project-name", cx.site.name.as_str()])
         .args(["--file", &path])

@@ -32,8 +32,8 @@ impl Moves {
         let cx = Cx { site, host, now: 0 };
         let wanted = site.postgres.as_ref()?;
         Some(Self {
-            postgres: postgres::of(&cx)?,
-            role: postgres::database(&cx)?,
+            postgres: postgres::service::of(&cx)?,
+            role: postgres::service::database(&cx)?,
             database: wanted.database.clone(),
             user: wanted.user.clone(),
             backup: arguments(site, host)?,

@@ -10,10 +10,12 @@
 mod conf;
 mod guideline;
 mod locations;
-mod service;
+pub(super) mod service;
 
+use super::app::service::shared;
 use super::material::{self, Material, proxy_directory};
-use super::{Cx, Error, Resources, Step, app, image, reload, stack};
+use super::stack::{self, service::running};
+use super::{Cx, Error, Resources, Step, image, reload};
 use crate::resource::file::Directory;
 use crate::resource::image::Image;
 use crate::resource::nginx::Nginx;
@@ -21,11 +23,10 @@ use crate::resource::nginx_build::{NginxBuild, Texts};
 use crate::resource::pending::Pending;
 use crate::resource::retired::Retired;
 use crate::resource::task::Task;
-use crate::resource::ufw::Protocol;
 use crate::resource::{Op, Resource};
-use crate::site::{Mode, Site};
+use crate::site::Mode;
 use conf::Over;
-pub(super) use service::service;
+use service::service;
 
 pub(super) const STEP: Step = Step {
     name: "proxy",
@@ -38,29 +39,6 @@ pub(super) const STEP: Step = Step {
     guarded: false,
     resources,
 };
-
-/// The ports that the proxy serves on, each the same on the host and in the container.
-pub(super) fn ports(site: &Site) -> Vec<(Protocol, u16)> {
-    let mut ports = vec![(Protocol::Tcp, 80)];
-    if !matches!(site.tls.mode, Mode::Off) {
-        ports.push((Protocol::Tcp, 443));
-        if site.proxy.http3 {
-            ports.push((Protocol::Udp, 443));
-        }
-    }
-    ports
-}
-
-/// What the container publishes: 443 also where nothing listens on it and the firewall keeps it
-/// shut, since a container that publishes another port has to be made anew.
-fn published(site: &Site) -> Vec<(Protocol, u16)> {
-    let mut ports = ports(site);
-    let tls = (Protocol::Tcp, 443);
-    if !ports.contains(&tls) {
-        ports.push(tls);
-    }
-    ports
-}
 
 fn failed(e: askama::Error) -> Error {
     Error {
@@ -138,7 +116,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     all.push(Box::new(nginx));
     all.extend(stack::file(cx)?);
     if let Some(service) = service(cx)? {
-        all.push(Box::new(stack::running(cx, &service)));
+        all.push(Box::new(running(cx, &service)));
     }
     all.push(Box::new(reload));
     all.push(Box::new(Retired {
@@ -152,7 +130,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
 /// The static files that the image carries, copied out of it for nginx to serve.
 fn static_files(cx: &Cx<'_>, directory: &str) -> Result<Resources, Error> {
     // Where collectstatic has a directory of the host's, it brings them.
-    let copied = app::shared(cx).statics.is_none();
+    let copied = shared(cx).statics.is_none();
     let Some(root) = cx.site.app.static_root.as_ref().filter(|_| copied) else {
         return Ok(Vec::new());
     };

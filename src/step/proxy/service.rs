@@ -2,11 +2,36 @@
 
 use askama::Template;
 
-use super::{Cx, Error, locations, published};
-use crate::site::Role;
-use crate::step::app;
+use super::locations;
+use crate::resource::ufw::Protocol;
+use crate::site::{Mode, Role, Site};
+use crate::step::app::{serve, service::shared};
 use crate::step::material::{container, proxy_directory};
-use crate::step::stack::Service;
+use crate::step::stack::service::Service;
+use crate::step::{Cx, Error};
+
+/// The ports that the proxy serves on, each the same on the host and in the container.
+pub(in crate::step) fn ports(site: &Site) -> Vec<(Protocol, u16)> {
+    let mut ports = vec![(Protocol::Tcp, 80)];
+    if !matches!(site.tls.mode, Mode::Off) {
+        ports.push((Protocol::Tcp, 443));
+        if site.proxy.http3 {
+            ports.push((Protocol::Udp, 443));
+        }
+    }
+    ports
+}
+
+/// What the container publishes: 443 also where nothing listens on it and the firewall keeps it
+/// shut, since a container that publishes another port has to be made anew.
+fn published(site: &Site) -> Vec<(Protocol, u16)> {
+    let mut ports = ports(site);
+    let tls = (Protocol::Tcp, 443);
+    if !ports.contains(&tls) {
+        ports.push(tls);
+    }
+    ports
+}
 
 #[derive(Template)]
 #[template(path = "proxy/service.yaml")]
@@ -30,7 +55,7 @@ pub(in crate::step) fn service(cx: &Cx<'_>) -> Result<Option<Service>, Error> {
     }
     let site = cx.site;
     let directory = proxy_directory(cx);
-    let shared = app::shared(cx);
+    let shared = shared(cx);
     let locations = site.proxy.locations.iter().enumerate();
     let mut places: Vec<(String, String)> = Vec::new();
     if site.app.static_root.is_some() {
@@ -39,7 +64,7 @@ pub(in crate::step) fn service(cx: &Cx<'_>) -> Result<Option<Service>, Error> {
         places.push((from, "/srv/static".to_owned()));
     }
     places.extend(shared.media.map(|from| (from, "/srv/media".to_owned())));
-    let sockets = app::serve::SOCKETS.to_owned();
+    let sockets = serve::SOCKETS.to_owned();
     places.extend(shared.sockets.map(|from| (from, sockets)));
     places.extend(
         locations.map(|(at, location)| (location.directory.to_string(), locations::inside(at))),

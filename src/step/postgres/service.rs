@@ -1,28 +1,14 @@
-//! `postgres`: PostgreSQL in a container, its data on a volume that no run removes.
+//! PostgreSQL's service in its host's compose.yaml, and what follows from site.toml for it.
 
 use std::net::IpAddr;
 
 use askama::Template;
 
-use super::stack::{self, Service, Volume};
-use super::{Cx, Error, Resources, Step, backup};
-use crate::resource::file::{Directory, File};
-use crate::resource::image::Image;
 use crate::resource::postgres::tuning::{CONNECTIONS, Tuning, megabytes};
-use crate::resource::postgres::{self, Cluster, Database, Layout, Settings};
+use crate::resource::postgres::{self, Database, Layout};
 use crate::site::Role;
-
-pub(super) const STEP: Step = Step {
-    name: "postgres",
-    summary: "PostgreSQL in a container, its data on a volume that no run removes",
-    reads: "the name of the volume in use, the host's memory, the files below, the container's \
-            state, the receipt of role and database",
-    changes: "/srv/SITE (compose.yaml, .env, postgres with the password in mode 0400); the volume \
-              SITE-postgres-VERSION, where there is none; the container; the app's role, its \
-              password and the database that it owns",
-    guarded: false,
-    resources,
-};
+use crate::step::stack::service::{Service, Volume};
+use crate::step::{Cx, Error};
 
 /// PostgreSQL's port.
 const PORT: u16 = 5432;
@@ -62,7 +48,7 @@ fn conf(postgres: &postgres::Postgres, tuning: &Tuning) -> Result<String, String
 }
 
 /// The port of a service for app servers on other hosts: published on the private address alone.
-pub(super) fn port(cx: &Cx<'_>, role: Role, port: u16) -> Option<String> {
+pub(in crate::step) fn port(cx: &Cx<'_>, role: Role, port: u16) -> Option<String> {
     if cx.site.data_clients(role).is_empty() {
         return None;
     }
@@ -74,7 +60,7 @@ pub(super) fn port(cx: &Cx<'_>, role: Role, port: u16) -> Option<String> {
 }
 
 /// The PostgreSQL of this host, if it has one.
-pub(super) fn of(cx: &Cx<'_>) -> Option<postgres::Postgres> {
+pub(in crate::step) fn of(cx: &Cx<'_>) -> Option<postgres::Postgres> {
     let wanted = cx.site.postgres.as_ref()?;
     let roles = &cx.host.roles;
     roles.contains(&Role::Db).then(|| postgres::Postgres {
@@ -97,7 +83,7 @@ pub(super) fn of(cx: &Cx<'_>) -> Option<postgres::Postgres> {
 }
 
 /// The app's role and database on it.
-pub(super) fn database(cx: &Cx<'_>) -> Option<Database> {
+pub(in crate::step) fn database(cx: &Cx<'_>) -> Option<Database> {
     let (it, wanted) = (of(cx)?, cx.site.postgres.as_ref()?);
     Some(Database::new(
         it,
@@ -107,12 +93,12 @@ pub(super) fn database(cx: &Cx<'_>) -> Option<Database> {
     ))
 }
 
-fn password_file(postgres: &postgres::Postgres) -> String {
+pub(in crate::step) fn password_file(postgres: &postgres::Postgres) -> String {
     format!("{}/password", postgres.own())
 }
 
 /// The service of this host, if it has one.
-pub(super) fn service(cx: &Cx<'_>) -> Result<Option<Service>, Error> {
+pub(in crate::step) fn service(cx: &Cx<'_>) -> Result<Option<Service>, Error> {
     let (Some(it), Some(wanted)) = (of(cx), &cx.site.postgres) else {
         return Ok(None);
     };
@@ -139,29 +125,4 @@ pub(super) fn service(cx: &Cx<'_>) -> Result<Option<Service>, Error> {
         external: true,
     }];
     Ok(Some(service))
-}
-
-fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
-    let (Some(it), Some(wanted), Some(service)) = (of(cx), &cx.site.postgres, service(cx)?) else {
-        return Ok(Vec::new());
-    };
-    let password = File::secret(password_file(&it), wanted.password.clone())
-        .mode(0o400)
-        .owner(&it.ids);
-    // An upgrade goes by the compose.yaml that is there, which takes version and volume from .env.
-    let mut all: Resources = vec![Box::new(it.version()), Box::new(Image::pulled(&it.image))];
-    all.extend(backup::upgrade(cx));
-    all.extend(stack::file(cx)?);
-    // For root alone: numbers of the container's users may be those of others on the host.
-    all.push(Box::new(Directory::new(it.own(), 0o700)));
-    all.push(Box::new(password));
-    for file in [postgres::File::Conf, postgres::File::Env] {
-        all.push(Box::new(Settings::new(it.clone(), file)));
-    }
-    let running = stack::running(cx, &service);
-    all.push(Box::new(Cluster::new(it.clone(), running)));
-    if let Some(database) = database(cx) {
-        all.push(Box::new(database));
-    }
-    Ok(all)
 }

@@ -1,30 +1,19 @@
-//! `redis`: Redis as a cache in a container: a password, and nothing on disk.
+//! Redis' service in its host's compose.yaml, and the files that its container reads.
 
 use askama::Template;
 
-use super::stack::{self, Service};
-use super::{Cx, Error, Resources, Step, postgres};
-use crate::resource::file::{Directory, File};
-use crate::resource::image::Image;
 use crate::resource::postgres::tuning::megabytes;
 use crate::shell::Secret;
 use crate::site::{Redis, Role};
-
-pub(super) const STEP: Step = Step {
-    name: "redis",
-    summary: "Redis as a cache in a container: a password, and nothing on disk",
-    reads: "the files' digests and modes, the container's state",
-    changes: "/srv/SITE (compose.yaml; redis.conf and the password in redis, mode 0400); the \
-              container",
-    guarded: false,
-    resources,
-};
+use crate::step::postgres::service::port;
+use crate::step::stack::service::Service;
+use crate::step::{Cx, Error};
 
 /// Redis' port.
 const PORT: u16 = 6379;
 
 /// Whom the container runs as.
-const IDS: &str = "999:999";
+pub(super) const IDS: &str = "999:999";
 
 /// Megabytes that Redis takes beside what it keeps.
 const BESIDE: u64 = 32;
@@ -68,7 +57,10 @@ fn conf(cx: &Cx<'_>, redis: &Redis) -> Result<Secret, Error> {
 }
 
 /// The files that the container reads as secrets: their names there, and what they hold.
-fn files(cx: &Cx<'_>, redis: &Redis) -> Result<[(&'static str, String, Secret); 2], Error> {
+pub(super) fn files(
+    cx: &Cx<'_>,
+    redis: &Redis,
+) -> Result<[(&'static str, String, Secret); 2], Error> {
     let path = |name: &str| format!("{}/redis/{name}", cx.site.directory());
     let password = Secret::new(format!("{}\n", redis.password.reveal()));
     Ok([
@@ -79,13 +71,13 @@ fn files(cx: &Cx<'_>, redis: &Redis) -> Result<[(&'static str, String, Secret); 
 }
 
 /// The cache of this host, if it has one.
-fn of<'a>(cx: &Cx<'a>) -> Option<&'a Redis> {
+pub(super) fn of<'a>(cx: &Cx<'a>) -> Option<&'a Redis> {
     let here = cx.host.roles.contains(&Role::Cache);
     cx.site.redis.as_ref().filter(|_| here)
 }
 
 /// The service of this host, if it has one.
-pub(super) fn service(cx: &Cx<'_>) -> Result<Option<Service>, Error> {
+pub(in crate::step) fn service(cx: &Cx<'_>) -> Result<Option<Service>, Error> {
     let Some(redis) = of(cx) else {
         return Ok(None);
     };
@@ -99,27 +91,11 @@ pub(super) fn service(cx: &Cx<'_>) -> Result<Option<Service>, Error> {
             image: &image,
             container: &container,
             memory: keeps + keeps / 2 + BESIDE,
-            port: postgres::port(cx, Role::Cache, PORT),
+            port: port(cx, Role::Cache, PORT),
             digest,
         };
         block.render()
     })?;
     service.secrets = files.map(|(name, path, _)| (name.to_owned(), path)).into();
     Ok(Some(service))
-}
-
-fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
-    let (Some(redis), Some(service)) = (of(cx), service(cx)?) else {
-        return Ok(Vec::new());
-    };
-    let mut all = stack::file(cx)?;
-    all.push(Box::new(Image::pulled(redis.image.to_string())));
-    // For root alone: numbers of the container's users may be those of others on the host.
-    let directory = format!("{}/redis", cx.site.directory());
-    all.push(Box::new(Directory::new(directory, 0o700)));
-    for (_, path, content) in files(cx, redis)? {
-        all.push(Box::new(File::secret(path, content).mode(0o400).owner(IDS)));
-    }
-    all.push(Box::new(stack::running(cx, &service)));
-    Ok(all)
 }
