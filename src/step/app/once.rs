@@ -7,6 +7,7 @@ use crate::resource::op::{Advice, Context};
 use crate::resource::task::Task;
 use crate::resource::{Content, Op, sha256};
 use crate::shell::{Cmd, Secret};
+use crate::site::Mode;
 use crate::step::stack::service::path;
 use crate::step::{Cx, Error, Resources, image};
 
@@ -55,9 +56,14 @@ pub(super) fn once(cx: &Cx<'_>) -> Result<Resources, Error> {
             .iter()
             .map(|(name, value)| (name, value.reveal()))
             .collect();
-        let cmd = manage(&["check", "--deploy", "--fail-level", "WARNING"]);
+        // Without TLS a site has to be as unsafe as those settings would forbid.
+        let cmd = match cx.site.tls.mode {
+            Mode::Off => manage(&["check"]),
+            _ => manage(&["check", "--deploy", "--fail-level", "WARNING"]),
+        };
+        let depends = format!("{reference}\n{:?}\n{all_of_it:?}", cmd.argv());
         let op = Op::run("have Django check its settings", cmd).advised(unsafe_settings);
-        all.push(task("check", &format!("{reference}\n{all_of_it:?}"), op));
+        all.push(task("check", &depends, op));
     }
     if app.check && app.migrate {
         let cmd = manage(&["makemigrations", "--check", "--dry-run"]);

@@ -47,7 +47,9 @@ fn peak_memory(args: &[&str]) -> u64 {
     let mut peak = 0;
     while child.try_wait().unwrap().is_none() {
         let status = std::fs::read_to_string(&status).unwrap_or_default();
-        let mark = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let mark = status
+            .lines()
+            .find_map(|line| line.strip_prefix("RssAnon:"));
         let mark = mark.and_then(|mark| mark.trim().strip_suffix(" kB")?.parse().ok());
         peak = peak.max(mark.unwrap_or(0));
         thread::sleep(Duration::from_millis(1));
