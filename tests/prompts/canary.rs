@@ -172,7 +172,8 @@ fn the_watch_sees_a_secret_that_is_shown() {
         ),
     ]
     .map(|(what, command)| (what, command.stdin(Stdio::piped()).spawn().unwrap()));
-    std::thread::sleep(Duration::from_millis(300));
+    // One look takes long where the machine is busy.
+    std::thread::sleep(Duration::from_secs(4));
     for (_, child) in &mut children {
         drop(child.stdin.take());
         let _ = child.wait().unwrap();
