@@ -5,9 +5,11 @@
 
 use serde::Serialize;
 
+mod kept;
 mod standing;
 
-pub use standing::{Certificate, Container, Disk, Mend, Renewal, Standing};
+pub use kept::{Kept, Saved};
+pub use standing::{Certificate, Container, Disk, LastBackup, Mend, Renewal, Standing};
 
 /// What the operator asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -23,6 +25,29 @@ pub enum Mode {
     Audit,
     /// Say how a site is doing.
     Status,
+    /// Make a backup, list them or bring one here.
+    Backup,
+    /// Put a backup in place, or what was there before it.
+    Restore,
+    /// Stop a site, its data kept.
+    Down,
+    /// Remove a site with its data.
+    Destroy,
+}
+
+impl Mode {
+    /// Whether data or a site is taken away, so that all of it is shown before it is asked for.
+    pub fn removes(self) -> bool {
+        matches!(self, Self::Restore | Self::Down | Self::Destroy)
+    }
+
+    /// Whether servers are changed, step by step.
+    pub fn changes(self) -> bool {
+        match self {
+            Self::Run | Self::Backup | Self::Restore | Self::Down | Self::Destroy => true,
+            Self::Plan | Self::Verify | Self::Audit | Self::Status => false,
+        }
+    }
 }
 
 /// How much a remark weighs.
@@ -398,6 +423,17 @@ pub enum Event {
     Found(Finding),
     /// How a host of a site is doing.
     Stands(Box<Standing>),
+    /// The backups that lie on a server, the newest first.
+    Backups {
+        /// Host.
+        host: String,
+        /// Where they lie.
+        directory: String,
+        /// Each of them.
+        backups: Vec<Kept>,
+    },
+    /// A backup was made, or brought here.
+    Saved(Saved),
     /// Nothing was begun: the command line, site.toml or a file it names is wrong.
     Refused {
         /// What is wrong, as a person reads it.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::playbook::{Entry, Playbook, Rollout};
 use crate::resource::Resource;
-use crate::site::{Host, HostName, Site};
+use crate::site::{Host, HostName, Role, Site};
 use crate::step::{self, Check, Cx};
 
 /// What is to be done for a site.
@@ -191,6 +191,10 @@ fn entries<'a>(
         }
         // The proof needs every host: one that is left out can't be asked for its controls.
         if entry.step == "verify" && !selection.hosts.is_empty() {
+            continue;
+        }
+        let without = |role: &&Role| site.with_role(**role).next().is_none();
+        if entry.optional && entry.on.iter().any(|role| without(&role)) {
             continue;
         }
         for role in &entry.on {

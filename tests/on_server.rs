@@ -8,6 +8,8 @@
 )]
 #![cfg(target_os = "linux")]
 
+#[path = "on_server/backup.rs"]
+mod backup;
 #[path = "on_server/renewal.rs"]
 mod renewal;
 

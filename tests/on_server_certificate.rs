@@ -115,7 +115,7 @@ fn a_certificate_is_made_for_all_names_with_the_key_that_was_asked_for() {
         assert_eq!(leaf.ends - leaf.begins, days * 86_400);
         assert!(leaf.begins.abs_diff(now.as_secs()) < 600, "{leaf:?}");
         assert_eq!(made.names(), ["self-signed.crt", "self-signed.pem"]);
-        assert_eq!((mode(&made.file()), mode(&made.copy())), (0o600, 0o644));
+        assert_eq!((mode(&made.file()), mode(&made.copy())), (0o640, 0o644));
         let copy = fs::read_to_string(made.copy()).unwrap();
         assert!(!copy.contains("PRIVATE"));
         let whole = fs::read_to_string(made.file()).unwrap();

@@ -6,16 +6,21 @@ use std::path::Path;
 use provision::playbook::{self, Entry, Error, Own, Playbook, Rollout};
 use provision::site::Role;
 
-const STEPS: [&str; 10] = [
+const STEPS: [&str; 15] = [
     "preflight",
     "bootstrap",
     "docker",
     "firewall",
+    "postgres",
+    "redis",
     "image",
     "app",
     "proxy",
     "certificate",
     "renewal",
+    "boot",
+    "backup",
+    "clean",
     "verify",
 ];
 
@@ -51,13 +56,13 @@ fn the_shipped_playbook_closes_the_firewall_before_the_app_starts() {
         .map(|entry| entry.step.as_str())
         .collect();
     assert_eq!(order, STEPS);
-    let app = &shipped.steps[5];
+    let app = &shipped.steps[7];
     assert_eq!(app.on, [Role::App]);
-    assert_eq!(app.after, ["image"]);
+    assert_eq!(app.after, ["image", "postgres", "redis"]);
     assert_eq!(app.rollout, Rollout::OneByOne);
-    let verify = &shipped.steps[9];
+    let verify = &shipped.steps[14];
     assert!(verify.on.is_empty());
-    assert_eq!(verify.after, ["app", "renewal"]);
+    assert_eq!(verify.after, ["app", "renewal", "boot"]);
     assert!(!shipped.description.is_empty());
 }
 
@@ -75,6 +80,7 @@ fn a_step_says_where_it_runs_and_what_it_waits_for_by_a_word_or_a_list() {
                 step: "docker".into(),
                 own: None,
                 on: vec![],
+                optional: false,
                 after: vec![],
                 rollout: Rollout::Together,
                 line: 2,
@@ -83,6 +89,7 @@ fn a_step_says_where_it_runs_and_what_it_waits_for_by_a_word_or_a_list() {
                 step: "app".into(),
                 own: None,
                 on: vec![Role::App, Role::Proxy],
+                optional: false,
                 after: vec!["docker".into()],
                 rollout: Rollout::Together,
                 line: 5,
@@ -128,13 +135,13 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
         1:3 there is no key `steps` at the top of own.toml → did you mean `step`?
         1:1 [[step]] lacks the key `use` → add `use = "preflight"`
         2:7 there is no step "dokcer" → did you mean `docker`?
-        2:7 there is no step "database" → write `preflight`, `bootstrap`, `docker`, `firewall`, `image`, `app`, `proxy`, `certificate`, `renewal`, `verify`, `packages`, `files`, `command` or `service`
+        2:7 there is no step "database" → write `preflight`, `bootstrap`, `docker`, `firewall`, `postgres`, `redis`, `image`, `app`, `proxy`, `certificate`, `renewal`, `boot`, `backup`, `clean`, `verify`, `packages`, `files`, `command` or `service`
         2:7 `use` must be a string in quotes, not a number → write "5"
         4:7 the step "docker" is already on line 2 → leave one of them out
-        5:1 [[step]] has no key `port` → write `use`, `name`, `on`, `after`, `rollout` or `with`
+        5:1 [[step]] has no key `port` → write `use`, `name`, `on`, `after`, `rollout`, `optional` or `with`
         5:6 "prxy" is not a role → did you mean `proxy`?
-        5:6 "database" is not a role → write `app`, `proxy` or `all`
-        5:6 the step "app" runs nowhere → write `app`, `proxy` or `all` at `on`
+        5:6 "database" is not a role → write `app`, `proxy`, `db`, `cache` or `all`
+        5:6 the step "app" runs nowhere → write `app`, `proxy`, `db`, `cache` or `all` at `on`
         5:14 "all" is every host already → write on = "all" alone
         5:14 the role "app" is named twice → leave one of them out
         5:6 `on` must be a string or a list of strings, not a number → write a string or a list of strings
@@ -176,11 +183,11 @@ fn an_unknown_playbook_names_those_there_are() {
     assert_eq!(
         said("django-scale"),
         "there is no playbook \"django-scale\"; did you mean django-scaled? shipped: \
-         django-scaled; a path of your own contains a `/` or ends in .toml"
+         django-scaled, django-single, django-uwsgi; a path of your own contains a `/` or ends in .toml"
     );
     assert_eq!(
         said("rails"),
-        "there is no playbook \"rails\"; shipped: django-scaled; a path of your own contains a \
+        "there is no playbook \"rails\"; shipped: django-scaled, django-single, django-uwsgi; a path of your own contains a \
          `/` or ends in .toml"
     );
     assert_eq!(

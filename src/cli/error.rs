@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::event::{Event, Place};
+use crate::event::{Event, Failure, Place};
 use crate::{engine, input, lab, plan, playbook, secrets, site, ssh};
 
 /// Why a verb could not be carried out.
@@ -64,6 +64,41 @@ pub enum Error {
     /// A question that nobody is there to answer.
     #[error("there is no terminal to ask on: add --yes to go on without a question")]
     NoTerminal,
+    /// Nobody is there to type the site's name.
+    #[error(
+        "there is no terminal to ask on: add --confirm {0} to remove the site without a question"
+    )]
+    Unconfirmed(String),
+    /// Another name than the site's.
+    #[error("--confirm {typed} is not the name of this site, which is {name}")]
+    OtherName {
+        /// As given.
+        typed: String,
+        /// The site's.
+        name: String,
+    },
+    /// A database that isn't the site's own.
+    #[error(
+        "the site has no database of its own: without [postgres] in site.toml, whoever runs the \
+         database keeps its backups"
+    )]
+    NoDatabase,
+    /// Nothing to put in place.
+    #[error(
+        "name the backup: provision restore BACKUP; `provision backup --list` shows those on the server"
+    )]
+    NoBackup,
+    /// A file that is no whole backup.
+    #[error(transparent)]
+    Backup(engine::life::archive::Unfit),
+    /// A backup that this site can't use.
+    #[error("{} can't be restored here: {why}", .file.display())]
+    Unfit {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// A host that shows another key than the one that is pinned.
     #[error("{0}")]
     HostKey(String),
@@ -85,6 +120,25 @@ pub enum Error {
     Ssh {
         /// What went wrong.
         error: Box<ssh::Error>,
+    },
+    /// The site has no place for a command.
+    #[error(transparent)]
+    Nowhere(#[from] engine::Nowhere),
+    /// A command that somebody was to sit at.
+    #[error("{}", attached(.host, .failure))]
+    Attached {
+        /// The host.
+        host: String,
+        /// What went wrong, before it began or under it.
+        failure: Box<Failure>,
+    },
+    /// A stream of this program.
+    #[error("failed to {what}: {cause}")]
+    Stream {
+        /// What was to be done with it.
+        what: &'static str,
+        /// Why not.
+        cause: io::Error,
     },
     /// The lab.
     #[error("failed to {}", engine::told(.0))]
@@ -131,9 +185,26 @@ impl Error {
             | Self::Server { .. }
             | Self::Exists(_)
             | Self::Route { .. }
+            | Self::Nowhere(_)
+            | Self::Unconfirmed(_)
+            | Self::OtherName { .. }
+            | Self::NoDatabase
+            | Self::NoBackup
+            | Self::Backup(_)
+            | Self::Unfit { .. }
             | Self::NoTerminal => 2,
-            Self::Key { .. } | Self::Ssh { .. } | Self::HostKey(_) => engine::exit::FAILED,
-            Self::Write { .. } | Self::Lab(_) | Self::Runtime(_) => 1,
+            Self::Key { .. } | Self::Ssh { .. } | Self::HostKey(_) | Self::Attached { .. } => {
+                engine::exit::FAILED
+            }
+            Self::Write { .. } | Self::Stream { .. } | Self::Lab(_) | Self::Runtime(_) => 1,
         }
     }
+}
+
+/// A failure as lines: where and what, what was printed, what to do next.
+fn attached(host: &str, failure: &Failure) -> String {
+    let mut lines = vec![format!("{host}: {}: {}", failure.stage, failure.what)];
+    lines.extend(failure.tail.iter().map(|line| format!("  {line}")));
+    lines.extend(failure.next.iter().map(|next| format!("next: {next}")));
+    lines.join("\n")
 }

@@ -45,7 +45,13 @@ struct UpArgs {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Bring the lab up and write a ready site.toml
-    Up(UpArgs),
+    Up {
+        #[command(flatten)]
+        up: UpArgs,
+        /// Boot these hosts alone, such as proxy for a site of one server
+        #[arg(long, value_name = "HOST", value_delimiter = ',')]
+        only: Vec<String>,
+    },
     /// Bring the lab up, run the main job on it, prove it, and say how to look at the page
     Run {
         #[command(flatten)]
@@ -113,7 +119,8 @@ pub fn run(args: LabArgs) -> Result<u8, super::Error> {
     };
     let mut show = |progress: Progress| anstream::println!("lab  {}", progress.what);
     match args.verb {
-        Verb::Up(args) => {
+        Verb::Up { up: args, only } => {
+            options.only = only;
             let lab = up(&mut options, args, &mut show)?;
             anstream::println!("{}", lab.site.display());
         }

@@ -1,18 +1,26 @@
 //! The command line: one file a verb. The only place that wires the other rooms together.
 
 mod ask;
+mod attached;
 mod audit;
+mod backup;
+mod destroy;
+mod down;
 mod error;
 mod explain;
 mod init;
 pub mod lab;
+mod life;
+mod logs;
 mod prepare;
 mod prompt;
 mod reboot;
+mod restore;
 mod run;
 mod secrets;
 mod stage;
 mod status;
+mod terminal;
 mod trust;
 mod vault;
 
@@ -20,6 +28,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use self::attached::Program;
 use crate::{plan, step};
 
 pub use error::Error;
@@ -80,6 +89,24 @@ enum Verb {
     /// Look at servers that others set up: who reaches which port, and whether their own firewall
     /// says so; change nothing
     Audit(AuditArgs),
+    /// Make a backup of the site's own database and of what was uploaded, and bring it here
+    Backup(backup::BackupArgs),
+    /// Put a backup in place of what the site holds, which is kept; or go back
+    Restore(restore::RestoreArgs),
+    /// Stop the site on all its hosts; all data is kept, and run brings it back
+    Down(down::DownArgs),
+    /// Remove the site with all its data from its hosts; lists it and asks for the site's name
+    Destroy(destroy::DestroyArgs),
+    /// Run manage.py in the app's container, as if you sat there
+    Manage(attached::ProgramArgs),
+    /// psql in the site's own PostgreSQL, as the site's user; else Django's dbshell
+    Dbshell(attached::ProgramArgs),
+    /// redis-cli in the site's Redis, logged in
+    RedisCli(attached::ProgramArgs),
+    /// A shell in a container
+    Shell(attached::ShellArgs),
+    /// What the containers of all hosts write
+    Logs(logs::LogsArgs),
     /// Write a commented site.toml to begin with
     Init {
         /// Where to
@@ -121,6 +148,10 @@ impl Verb {
             Self::Run(run) | Self::Step { run, .. } => Some(&run.output),
             Self::Plan { output, .. } | Self::Verify { output, .. } => Some(output),
             Self::Status(status) => Some(&status.output),
+            Self::Backup(args) => Some(&args.report),
+            Self::Restore(args) => Some(&args.report),
+            Self::Down(args) => Some(&args.report),
+            Self::Destroy(args) => Some(&args.report),
             _ => None,
         }
     }
@@ -283,7 +314,16 @@ fn carry_out(verb: Verb) -> Result<u8, Error> {
             }
         }
         Verb::Status(args) => status::status(&args),
+        Verb::Backup(args) => backup::run(&args),
+        Verb::Restore(args) => restore::run(&args),
+        Verb::Down(args) => down::run(&args),
+        Verb::Destroy(args) => destroy::run(&args),
         Verb::Audit(args) => audit::audit(&args),
+        Verb::Manage(args) => attached::program(Program::Manage, &args),
+        Verb::Dbshell(args) => attached::program(Program::Dbshell, &args),
+        Verb::RedisCli(args) => attached::program(Program::RedisCli, &args),
+        Verb::Shell(args) => attached::shell(&args),
+        Verb::Logs(args) => logs::logs(&args),
         Verb::Init { file } => init::init(&file),
         Verb::Trust { file, yes, ssh } => trust::trust(&file, yes, &ssh),
         Verb::Secrets(args) => secrets::run(&args),

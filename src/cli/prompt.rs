@@ -32,6 +32,12 @@ pub(super) fn somebody() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
+/// Whether somebody can be asked although stdin may be a file: there is a terminal of ours, and
+/// what is said shows.
+pub(super) fn somewhere() -> bool {
+    io::stderr().is_terminal() && File::open("/dev/tty").is_ok()
+}
+
 /// Asks, and waits for the answer. Blocks the thread.
 pub(super) fn ask(text: &str, echo: bool) -> Answered {
     // A question may hold what a server said.
@@ -69,17 +75,30 @@ fn seen(text: &str) -> io::Result<String> {
 /// # Errors
 /// Ctrl-C.
 pub(super) async fn confirmed(question: &str) -> Result<bool, Interrupted> {
-    anstream::eprint!("{question} [y/N] ");
+    let answer = answered(&format!("{question} [y/N] ")).await?;
+    let answer = answer.trim().to_ascii_lowercase();
+    Ok(matches!(answer.as_str(), "y" | "yes"))
+}
+
+/// Asks for a site's name before it is removed.
+///
+/// # Errors
+/// Ctrl-C.
+pub(super) async fn typed(name: &str) -> Result<bool, Interrupted> {
+    let question = format!("all of this will be lost; type the site's name, {name}, to go on: ");
+    Ok(answered(&question).await?.trim() == name)
+}
+
+/// A line from the terminal, empty if there is none.
+async fn answered(question: &str) -> Result<String, Interrupted> {
+    anstream::eprint!("{question}");
     let _flushed = io::stderr().flush();
     let reading = tokio::task::spawn_blocking(|| {
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer).map(|_| answer)
     });
     tokio::select! {
-        answer = reading => Ok(match answer {
-            Ok(Ok(answer)) => matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"),
-            _ => false,
-        }),
+        answer = reading => Ok(answer.ok().and_then(Result::ok).unwrap_or_default()),
         _ = tokio::signal::ctrl_c() => {
             anstream::eprintln!();
             Err(Interrupted)

@@ -224,9 +224,11 @@ impl Book {
         let mut left = Vec::new();
         let mut told = Vec::new();
         for name in missing {
+            let own = self.asked.own.contains(&name);
             let value = match Kind::of(name.as_str()) {
                 // Nobody else has to know it.
-                Kind::Key => Some((generate(Kind::Key)?, "made")),
+                kind @ Kind::Key => Some((generate(kind)?, "made")),
+                kind @ Kind::Password if own => Some((generate(kind)?, "made")),
                 Kind::Password if prompt::somebody() => {
                     typed(&format!("{name} (empty to leave it out): ")).map(|v| (v, "taken"))
                 }

@@ -1,4 +1,5 @@
-//! A build context as a stream of tar, made while it is sent: a large one takes no memory.
+//! A build context as a stream of tar, made while it is sent, or a file: a large one takes no
+//! memory.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -18,6 +19,7 @@ pub(super) fn stream(context: Context, cache: std::path::PathBuf) -> Receiver<io
     tokio::task::spawn_blocking(move || {
         let result = match &context {
             Context::Directory(dir) => directory(dir, Pieces::new(sender.clone())),
+            Context::File(file) => copy(file, Pieces::new(sender.clone())),
             Context::Commit { url, commit } => git_archive(url, commit, &cache)
                 .map_err(io::Error::other)
                 .and_then(|tar| copy(&tar, Pieces::new(sender.clone()))),

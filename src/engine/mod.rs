@@ -23,8 +23,10 @@
 //! | [`lock`] | one run at a time on a host |
 //! | [`guard`] | puts the old state back unless a new connection proves the new one |
 //! | [`context`] | a build context as a stream of tar |
+//! | [`life`] | backups, what puts them in place, and the end of a site |
 //! | [`sight`] | has hosts say what listens on them and what they dropped |
 //! | [`knock`] | many connections at once, from here or from a server |
+//! | [`attached`] | starts a command that the operator sits at |
 //! | [`audit`] | judges servers that others set up by their own rules |
 //! | [`reboot`] | restarts servers, and proves the site again after each |
 //! | [`renewal`] | what a proxy says of its certificate and of what renews it |
@@ -33,6 +35,7 @@
 //! | [`run`] | all of it, and the summary |
 
 mod act;
+mod attached;
 mod audit;
 mod bastion;
 mod context;
@@ -44,6 +47,7 @@ mod guard;
 mod itinerary;
 mod job;
 mod knock;
+pub mod life;
 mod link;
 mod lock;
 mod login;
@@ -72,6 +76,7 @@ use crate::event::Event;
 use crate::shell::{Mask, Secret};
 use crate::site::Site;
 
+pub use attached::{Attached, Leash, Nowhere, Order, Output, Window, attach, exit_code};
 pub use audit::audit;
 pub use reboot::{Restarts, Turn};
 pub use route::{RouteError, Routes};

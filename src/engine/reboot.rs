@@ -392,14 +392,21 @@ fn turns(site: &Site, chosen: &[String]) -> Vec<Turn> {
     let wanted =
         |host: &&Host| chosen.is_empty() || chosen.iter().any(|name| name == host.name.as_str());
     let mut hosts: Vec<&Host> = site.hosts.values().filter(wanted).collect();
-    hosts.sort_by_key(|host| is(host, Role::Proxy));
+    // What others need is restarted last, when it is known that they come back.
+    hosts.sort_by_key(|host| {
+        (
+            is(host, Role::Proxy),
+            is(host, Role::Db),
+            is(host, Role::Cache),
+        )
+    });
     let others = |host: &Host, role| {
         let all = site.with_role(role);
         all.filter(|other| other.name != host.name).count()
     };
     let means = |host: &Host| {
         let last = |role| is(host, role) && others(host, role) == 0;
-        if last(Role::Proxy) || last(Role::App) {
+        if Role::ALL.into_iter().any(last) {
             "the site does not answer until it is back"
         } else if is(host, Role::Proxy) {
             "visitors who are led to it get no answer until it is back"

@@ -160,6 +160,11 @@ impl Root {
         refusal.clone()
     }
 
+    /// The way that is known to work, if one is.
+    pub(super) async fn way(&self) -> Option<Way> {
+        self.known.lock().await.way.clone()
+    }
+
     fn refuse(&self, why: Option<Refusal>) {
         *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }

@@ -60,6 +60,11 @@ pub(super) struct Surveyed {
 }
 
 impl Survey {
+    /// Whether something that was seen keeps all of it from being done.
+    pub fn is_hindered(&self) -> bool {
+        self.counts.refused + self.counts.failed_hosts > 0
+    }
+
     /// Whether nothing at all has to be done.
     pub fn is_converged(&self) -> bool {
         let Counts {

@@ -15,6 +15,9 @@ pub struct Standing {
     /// Of a proxy whose certificate is watched over by a timer: how that is doing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub renewal: Option<Renewal>,
+    /// Of a host with the site's own database: how its backups are doing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup: Option<LastBackup>,
     /// When the site was proven, if nothing was changed on this host since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proven_at: Option<i64>,
@@ -96,6 +99,21 @@ pub struct Renewal {
     /// When a run ended well the last time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub well: Option<i64>,
+}
+
+/// How the backups of a database are doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LastBackup {
+    /// When one was made whole the last time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub well: Option<i64>,
+    /// Its name.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Why the last one failed, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 /// A file system with little room.

@@ -118,6 +118,9 @@ pub struct Options {
     pub cache: Option<PathBuf>,
     /// The app that site.toml names; default: the embedded example.
     pub app_source: Option<PathBuf>,
+    /// The hosts that `up` boots; none named: all of them. The others are there, switched
+    /// off.
+    pub only: Vec<String>,
 }
 
 /// One line about what has been done or is being done.
@@ -146,8 +149,9 @@ pub struct Lab {
 /// takes minutes, later ones seconds.
 ///
 /// # Errors
-/// [`Error::Requirements`] when the machine lacks something, [`Error::OtherSuite`] when a
-/// lab of another suite is up, [`Error::Busy`] when another program is at it, or what failed.
+/// [`Error::Requirements`] when the machine lacks something, [`Error::UnknownHost`],
+/// [`Error::OtherSuite`] when a lab of another suite is up, [`Error::Busy`] when another
+/// program is at it, or what failed.
 pub fn up(options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Lab, Error> {
     up::up(options, progress)
 }

@@ -209,6 +209,14 @@ impl Daemon {
     }
 }
 
+/// A thread's result; its panic goes on in this thread.
+pub(super) fn joined(handle: thread::ScopedJoinHandle<'_, Result<(), Error>>) -> Result<(), Error> {
+    match handle.join() {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

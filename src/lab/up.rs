@@ -6,6 +6,7 @@ use std::thread;
 
 use super::command::run;
 use super::layout::{self, Layout, text};
+use super::process::joined;
 use super::site_file::{self, Entry, Paths};
 use super::state::{self, Lock, State};
 use super::topology::{DOMAIN, GATEWAY, MACHINES, Machine, Purpose, database};
@@ -17,6 +18,7 @@ use super::{
 /// See [`super::up`].
 pub(super) fn up(options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Lab, Error> {
     let layout = Layout::new(options)?;
+    let wanted = wanted(&options.only)?;
     requirements::check(options.install, &mut |what| progress(Progress { what }))?;
     let _lock = Lock::take(&layout)?;
     let mut state = open(&layout, options)?;
@@ -39,8 +41,8 @@ pub(super) fn up(options: &Options, progress: &mut dyn FnMut(Progress)) -> Resul
             })
         };
         let machines = {
-            let (layout, state) = (&layout, &mut state);
-            scope.spawn(move || machines(layout, state, &saying(&sender)))
+            let (layout, state, wanted) = (&layout, &mut state, &wanted);
+            scope.spawn(move || machines(layout, state, wanted, &saying(&sender)))
         };
         // Ends when both threads have dropped their senders.
         for what in receiver {
@@ -67,14 +69,6 @@ fn saying(sender: &mpsc::Sender<String>) -> impl Fn(String) {
     move |what| {
         // The receiver lives as long as the threads.
         let _ = sender.send(what);
-    }
-}
-
-/// A thread's result; its panic goes on in this thread.
-fn joined(handle: thread::ScopedJoinHandle<'_, Result<(), Error>>) -> Result<(), Error> {
-    match handle.join() {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 
@@ -136,8 +130,21 @@ fn open(layout: &Layout, options: &Options) -> Result<State, Error> {
     Ok(state)
 }
 
+/// The machines to boot: all of them unless some are named.
+fn wanted(names: &[String]) -> Result<Vec<&'static Machine>, Error> {
+    if names.is_empty() {
+        return Ok(MACHINES.iter().collect());
+    }
+    names.iter().map(|name| Machine::named(name)).collect()
+}
+
 /// Trees, boots and the database.
-fn machines(layout: &Layout, state: &mut State, say: &dyn Fn(String)) -> Result<(), Error> {
+fn machines(
+    layout: &Layout,
+    state: &mut State,
+    wanted: &[&Machine],
+    say: &dyn Fn(String),
+) -> Result<(), Error> {
     // Trees that hosts stand on are kept while the lab is up, even if the recipe changes.
     let base = match state.base.clone().filter(|path| path.is_dir()) {
         Some(base) => base,
@@ -163,6 +170,9 @@ fn machines(layout: &Layout, state: &mut State, say: &dyn Fn(String)) -> Result<
                 if !host::prepared(layout, machine) {
                     host::take_down(layout, machine, false)?;
                     host::prepare(layout, machine, &lower)?;
+                }
+                if !wanted.contains(&machine) {
+                    return Ok(());
                 }
                 if host::running(layout, machine).is_none() {
                     host::boot(layout, machine, &lower)?;
@@ -335,4 +345,24 @@ fn with(
         }
         handles.into_iter().map(joined).fold(Ok(()), both)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_machines_are_wanted_unless_some_are_named_and_an_unknown_one_is_refused() {
+        let shown = |names: &[&str]| -> Vec<&str> {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let machines = wanted(&names).unwrap();
+            machines.iter().map(|machine| machine.name).collect()
+        };
+        assert_eq!(shown(&[]), ["app1", "app2", "proxy", "db"]);
+        assert_eq!(shown(&["proxy"]), ["proxy"]);
+        assert!(matches!(
+            wanted(&["web".to_owned()]),
+            Err(Error::UnknownHost { .. })
+        ));
+    }
 }

@@ -36,6 +36,8 @@ pub struct Entry {
     pub own: Option<Own>,
     /// The roles it runs on; empty means every host.
     pub on: Vec<Role>,
+    /// Whether it is left out where no host has one of its roles.
+    pub optional: bool,
     /// Earlier steps that must be done on every host that has them.
     pub after: Vec<String>,
     /// How it goes over several hosts.
@@ -76,10 +78,20 @@ pub enum Error {
 }
 
 /// The playbooks that are part of this program: name and text.
-pub const SHIPPED: &[(&str, &str)] = &[(
-    "django-scaled",
-    include_str!("../../playbooks/django-scaled.toml"),
-)];
+pub const SHIPPED: &[(&str, &str)] = &[
+    (
+        "django-scaled",
+        include_str!("../../playbooks/django-scaled.toml"),
+    ),
+    (
+        "django-single",
+        include_str!("../../playbooks/django-single.toml"),
+    ),
+    (
+        "django-uwsgi",
+        include_str!("../../playbooks/django-uwsgi.toml"),
+    ),
+];
 
 /// A playbook by its shipped name, or by its path (a name with a `/` in it, or that ends
 /// in .toml), relative to `base_dir`.
@@ -179,6 +191,7 @@ fn entry(
         step: step.clone(),
         own,
         on: roles(document, raw)?,
+        optional: raw.optional.unwrap_or_default(),
         after: after
             .iter()
             .map(|name| waits_for(document, name, step, playbook, earlier))
@@ -337,6 +350,7 @@ struct RawStep {
     on: Option<Spanned<Words>>,
     after: Option<Spanned<Words>>,
     rollout: Option<Spanned<String>>,
+    optional: Option<bool>,
     /// The options of an own step.
     with: Option<Spanned<own::RawOwn>>,
 }

@@ -236,6 +236,8 @@ impl Ledger {
             | Event::Detail { .. }
             | Event::GuardArmed { .. }
             | Event::GuardDisarmed { .. }
+            | Event::Backups { .. }
+            | Event::Saved(_)
             // It comes before there is anything to report on.
             | Event::Refused { .. } => {}
             Event::Remarked { host, remark } => {

@@ -5,7 +5,7 @@
 //! | `ledger` | keeps what the events said, and answers questions about it |
 //! | `page` | rows of text with a meaning for colours; nothing unsafe for a terminal gets in |
 //! | `words` | durations, counts and lists as words |
-//! | `plan`, `failure`, `matrix`, `proof`, `audit`, `status`, `restart`, `remarks`, `closing` | the ledger as pages |
+//! | `plan`, `failure`, `matrix`, `proof`, `audit`, `status`, `restart`, `remarks`, `kept`, `closing` | the ledger as pages |
 //! | `story` | which page is due at which event |
 //! | `terminal`, `plain`, `json` | where it goes |
 //!
@@ -19,6 +19,7 @@ mod audit;
 mod closing;
 mod failure;
 mod json;
+mod kept;
 mod ledger;
 mod matrix;
 mod page;

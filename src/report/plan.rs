@@ -89,6 +89,12 @@ pub(super) fn short(ledger: &Ledger, host: &Host) -> Page {
     )
 }
 
+/// What is to be done on one host, as the whole plan has it.
+pub(super) fn listed(ledger: &Ledger, host: &Host) -> Page {
+    let label = Row::new().ink(Ink::Strong, &host.name);
+    Page::labelled(label, ledger.host_width(), of_host(host, ledger))
+}
+
 fn of_host(host: &Host, ledger: &Ledger) -> Page {
     let mut page = Page::new();
     for step in &host.steps {

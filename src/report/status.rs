@@ -4,7 +4,7 @@ use super::failure;
 use super::ledger::Ledger;
 use super::page::{Ink, Page, Row};
 use super::words::{ago, ahead, count, date, duration};
-use crate::event::{Certificate, Container, Disk, Renewal, Standing};
+use crate::event::{Certificate, Container, Disk, LastBackup, Renewal, Standing};
 
 /// Width of "next: ".
 const LABELS: usize = 6;
@@ -61,6 +61,9 @@ fn of_host(standing: &Standing, subjects: usize, now: u64) -> Page {
     if let Some(renewal) = &standing.renewal {
         say("renewal", of_renewal(renewal, now));
     }
+    if let Some(backup) = &standing.backup {
+        say("backup", of_backup(backup, now));
+    }
     let note = |text: String| Row::new().ink(Ink::Change, text);
     if let Some(who) = &standing.held_by {
         say("at work", note(format!("a run of {who}")));
@@ -89,6 +92,22 @@ fn of_host(standing: &Standing, subjects: usize, now: u64) -> Page {
         page.push(Row::new().ink(Ink::Dim, "no container of the site"));
     }
     page
+}
+
+/// "2 h ago · polls-20260102T030405Z.tar".
+fn of_backup(backup: &LastBackup, now: u64) -> Row {
+    let row = match &backup.failure {
+        Some(_) => Row::new()
+            .ink(Ink::Bad, "the last one failed")
+            .plain("; a whole one "),
+        None => Row::new(),
+    };
+    match backup.well.and_then(|well| u64::try_from(well).ok()) {
+        Some(well) => row
+            .plain(ago(well, now))
+            .ink(Ink::Dim, format!(" · {}", backup.name)),
+        None => row.plain("was never made"),
+    }
 }
 
 /// "running, healthy · 3 days · nginx:1.28".

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::ledger::Ledger;
 use super::page::{Ink, Page, Row};
 use super::words::{count, duration};
-use super::{Verbosity, audit, closing, failure, plan, proof, remarks, restart, status};
+use super::{Verbosity, audit, closing, failure, kept, plan, proof, remarks, restart, status};
 use crate::event::{Event, Failure, Mode, Outcome};
 
 /// Width of "unchanged", the longest word a line may begin with, and a gap.
@@ -90,6 +90,12 @@ impl Story {
                 same,
                 differences,
             } => page = restart::compared(&self.ledger, host, *same, differences),
+            Event::Backups {
+                host,
+                directory,
+                backups,
+            } => page = kept::listed(host, directory, backups, (self.now)()),
+            Event::Saved(saved) => page = kept::saved(&self.ledger, saved),
             Event::Finished(_) => page = self.end(),
             Event::Output { host, step, line } if self.verbosity.output => {
                 page.push(self.line(host, step).ink(Ink::Dim, format!("│ {line}")));
@@ -99,7 +105,7 @@ impl Story {
                 let row = row.to(self.ledger.host_width());
                 page.push(row.ink(Ink::Dim, format!("· {text}")));
             }
-            _ if self.ledger.mode == Some(Mode::Run) => page = self.during_run(event),
+            _ if self.ledger.mode.is_some_and(Mode::changes) => page = self.during_run(event),
             _ => {}
         }
         page
@@ -111,7 +117,10 @@ impl Story {
         let mut page = Page::new();
         for host in &self.ledger.hosts {
             if self.previewed.insert(host.name.clone()) {
-                page.append(plan::short(&self.ledger, host));
+                page.append(match self.ledger.mode {
+                    Some(mode) if mode.removes() => plan::listed(&self.ledger, host),
+                    _ => plan::short(&self.ledger, host),
+                });
             }
         }
         self.announce(below(remarks, page))
@@ -134,7 +143,8 @@ impl Story {
     fn end(&mut self) -> Page {
         self.ended = true;
         let mut page = match self.ledger.mode {
-            Some(Mode::Run) | None => self.remarks(),
+            None => self.remarks(),
+            Some(mode) if mode.changes() => self.remarks(),
             _ => Page::new(),
         };
         page.gap();
@@ -162,7 +172,8 @@ impl Story {
                 page.append(proof::page(ledger));
                 exit(&mut page);
             }
-            Some(Mode::Run) | None => {
+            Some(Mode::Backup) => exit(&mut page),
+            Some(Mode::Run | Mode::Restore | Mode::Down | Mode::Destroy) | None => {
                 if self.announced {
                     page.push(Row::new());
                 }
@@ -172,6 +183,7 @@ impl Story {
                 }
                 if let Some(summary) = &ledger.summary {
                     page.append(closing::page(ledger, summary, (self.now)()));
+                    page.append(kept::last_word(ledger, summary));
                 }
             }
         }
@@ -265,7 +277,11 @@ impl Story {
             return remarks;
         }
         let known = self.ledger.hosts.iter().find(|known| known.name == host);
-        let page = known.map_or_else(Page::new, |known| plan::short(&self.ledger, known));
+        let page = known.map_or_else(Page::new, |known| match self.ledger.mode {
+            Some(Mode::Backup) => Page::new(),
+            Some(mode) if mode.removes() => plan::listed(&self.ledger, known),
+            _ => plan::short(&self.ledger, known),
+        });
         below(remarks, page)
     }
 

@@ -128,6 +128,8 @@ impl Terminal {
             Event::Compared { .. } => self.clear(),
             Event::Seen { .. }
             | Event::Stands(_)
+            | Event::Backups { .. }
+            | Event::Saved(_)
             | Event::Remarked { .. }
             | Event::Changed { .. }
             | Event::Refused { .. }

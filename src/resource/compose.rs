@@ -1,4 +1,4 @@
-//! The containers of a Compose project.
+//! The containers of a host's Compose project.
 //!
 //! Each carries a label with the digest of what it was made from, so that a probe sees drift
 //! without asking Compose (which takes 80 ms).
@@ -10,8 +10,6 @@ use crate::shell::Script;
 
 /// The label that holds the digest.
 pub const LABEL: &str = "provision.digest";
-
-const UP: &str = include_str!("sh/compose-up.sh");
 
 const PLUGIN: Script = Script(include_str!("sh/compose-v2.sh"));
 
@@ -35,20 +33,24 @@ pub fn compose_v2() -> Requirement {
     })
 }
 
-/// A Compose project with one container.
+/// One service of a host's compose.yaml, with one container.
 #[derive(Clone, Debug)]
-pub struct Project {
-    /// Project name.
-    pub name: String,
-    /// Path of compose.yaml on the server.
-    pub file: String,
+pub struct Service {
+    /// The project's name.
+    pub project: String,
+    /// The directory of compose.yaml.
+    pub directory: String,
+    /// The service's name there.
+    pub service: String,
     /// The container's name.
     pub container: String,
     /// What its label must say.
     pub digest: String,
 }
 
-impl Resource for Project {
+const SERVICE_UP: &str = include_str!("sh/service-up.sh");
+
+impl Resource for Service {
     fn id(&self) -> String {
         format!("container {}", self.container)
     }
@@ -58,36 +60,47 @@ impl Resource for Project {
     }
 
     fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {
-        let Some(docker) = seen.docker()? else {
-            return Ok(unknown("docker"));
-        };
-        let Some(container) = docker.container(&self.container) else {
-            return Ok(differs("missing"));
-        };
-        let mut what = Vec::new();
-        let digest = container.labels.get(LABEL).map_or("none", String::as_str);
-        if digest != self.digest {
-            what.push(format!("made from {digest} → {}", self.digest));
-        }
-        if container.state != "running" {
-            what.push(format!("{} → running", container.status));
-        } else if !container.status.contains("(healthy)") {
-            what.push(format!("{} → healthy", container.status));
-        }
-        if what.is_empty() {
-            return Ok(State::InSync);
-        }
-        Ok(differs(what.join(", ")))
+        compare(seen, &self.container, &self.digest)
     }
 
     fn converge(&self, _: &Observed) -> Vec<Op> {
+        let args = [
+            &self.project,
+            &self.directory,
+            &self.service,
+            &self.container,
+        ];
         vec![
             Op::script(
                 format!("start {} and wait until it is healthy", self.container),
-                UP,
-                [self.name.clone(), self.file.clone()],
+                SERVICE_UP,
+                args.map(String::clone),
             )
             .long(),
         ]
     }
+}
+
+/// Whether a container is there, made from what it should be, running and healthy.
+fn compare(seen: &Observed, container: &str, wanted: &str) -> Result<State, Unreadable> {
+    let Some(docker) = seen.docker()? else {
+        return Ok(unknown("docker"));
+    };
+    let Some(container) = docker.container(container) else {
+        return Ok(differs("missing"));
+    };
+    let mut what = Vec::new();
+    let digest = container.labels.get(LABEL).map_or("none", String::as_str);
+    if digest != wanted {
+        what.push(format!("made from {digest} → {}", wanted));
+    }
+    if container.state != "running" {
+        what.push(format!("{} → running", container.status));
+    } else if !container.status.contains("(healthy)") {
+        what.push(format!("{} → healthy", container.status));
+    }
+    if what.is_empty() {
+        return Ok(State::InSync);
+    }
+    Ok(differs(what.join(", ")))
 }

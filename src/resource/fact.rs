@@ -82,7 +82,7 @@ pub struct File {
     pub kind: String,
     /// Permission bits.
     pub mode: u32,
-    /// "root:root".
+    /// User and group: "root:root", everybody else by numbers, "10001:10001".
     pub owner: String,
     /// When its content last changed, seconds since 1970.
     pub modified: u64,
@@ -200,6 +200,9 @@ pub struct Subnet {
 pub struct Image {
     /// Id.
     pub id: String,
+    /// When it was made, seconds since 1970.
+    #[serde(default)]
+    pub created: i64,
     /// "nginx:1.28", …
     #[serde(default)]
     pub repo_tags: Option<Vec<String>>,

@@ -5,6 +5,8 @@ use super::{differs, line_diff, sha256};
 use crate::event::State;
 use crate::shell::{Cmd, Secret};
 
+const OWN: &str = include_str!("sh/own.sh");
+
 /// A file of ours.
 #[derive(Clone, Debug)]
 pub struct File {
@@ -47,6 +49,14 @@ impl File {
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// Gives it to somebody else than root: "10001:10001", by numbers since a container's user has
+    /// no name on the host.
+    #[must_use]
+    pub fn owner(mut self, owner: impl Into<String>) -> Self {
+        self.owner = owner.into();
         self
     }
 
@@ -152,8 +162,11 @@ impl Resource for File {
 pub struct Directory {
     path: String,
     mode: u32,
+    owner: String,
     /// Whether one that is there is left as it is.
     any: bool,
+    /// Whether what is in it goes to its owner too, when it changes hands.
+    whole: bool,
 }
 
 impl Directory {
@@ -162,8 +175,25 @@ impl Directory {
         Self {
             path: path.into(),
             mode,
+            owner: "root:root".to_owned(),
             any: false,
+            whole: false,
         }
+    }
+
+    /// Gives it to somebody else than root, by numbers: "10001:10001".
+    #[must_use]
+    pub fn owner(mut self, owner: impl Into<String>) -> Self {
+        self.owner = owner.into();
+        self
+    }
+
+    /// Where it changes hands, all that is in it does: what an earlier owner left would be in the
+    /// way of the new one. Where it stays root's, the group can read all of it from then on.
+    #[must_use]
+    pub fn whole(mut self) -> Self {
+        self.whole = true;
+        self
     }
 
     /// A directory of somebody else's, made where it is missing (0755, root).
@@ -195,9 +225,9 @@ impl Resource for Directory {
                 mend: format!("move {} away", self.path),
             },
             Some(_) if self.any => State::InSync,
-            Some(file) if file.mode != self.mode || file.owner != "root:root" => differs(format!(
-                "{} {:04o} → root:root {:04o}",
-                file.owner, file.mode, self.mode
+            Some(file) if file.mode != self.mode || file.owner != self.owner => differs(format!(
+                "{} {:04o} → {} {:04o}",
+                file.owner, file.mode, self.owner, self.mode
             )),
             Some(_) => State::InSync,
         })
@@ -205,9 +235,13 @@ impl Resource for Directory {
 
     fn converge(&self, _: &Observed) -> Vec<Op> {
         let mode = format!("{:o}", self.mode);
-        let cmd = Cmd::new("install").args([
-            "-d", "-o", "root", "-g", "root", "-m", &mode, "--", &self.path,
-        ]);
+        if self.whole {
+            let what = format!("make {} and give all of it to {}", self.path, self.owner);
+            return vec![Op::script(what, OWN, [&self.path, &self.owner, &mode])];
+        }
+        let (user, group) = self.owner.split_once(':').unwrap_or((&self.owner, "root"));
+        let cmd = Cmd::new("install")
+            .args(["-d", "-o", user, "-g", group, "-m", &mode, "--", &self.path]);
         vec![Op::run(format!("make {}", self.path), cmd)]
     }
 }

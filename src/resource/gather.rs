@@ -313,7 +313,7 @@ impl Gather {
                     let file = File {
                         kind: (*kind).to_owned(),
                         mode,
-                        owner: (*owner).to_owned(),
+                        owner: owned(owner),
                         modified: modified.parse().map_err(|_| bad())?,
                         sha256: None,
                         content: None,
@@ -369,6 +369,13 @@ impl Gather {
         }
         Ok(files)
     }
+}
+
+/// An owner as resources name it: root by its name, everybody else by numbers.
+fn owned(ids: &str) -> String {
+    let name = |id: &str| if id == "0" { "root" } else { id }.to_owned();
+    let names: Vec<String> = ids.split(':').map(name).collect();
+    names.join(":")
 }
 
 fn unreadable(fact: &str, why: impl Into<String>) -> Unreadable {

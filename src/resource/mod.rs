@@ -17,11 +17,14 @@
 //! | [`image`] | a container image, built or pulled |
 //! | [`compose`] | a Compose project's containers |
 //! | [`task`] | a command that is run once for what it depends on |
+//! | [`postgres`] | PostgreSQL: its volume, its container, the app's role and database |
 //! | [`nginx`] | nginx's site configuration, for the certificate that is there |
 //! | [`nginx_build`] | what the nginx of an image can do |
 //! | [`served`] | nginx with the certificate that is on file |
 //! | [`retired`] | units and files of ours that are no longer wanted |
 //! | [`certificate`] | a certificate: an authority's, the operator's or one that signs itself |
+//! | [`old_images`] | images of earlier revisions that go |
+//! | [`purged`] | a package that is not to be there |
 //! | [`requirement`] | something a host must be, that we don't change |
 
 pub mod certificate;
@@ -34,9 +37,12 @@ pub mod leftover;
 pub mod merged_json;
 pub mod nginx;
 pub mod nginx_build;
+pub mod old_images;
 pub mod op;
 pub mod packages;
 pub mod pending;
+pub mod postgres;
+pub mod purged;
 pub mod repository;
 pub mod requirement;
 pub mod retired;

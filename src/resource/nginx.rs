@@ -20,6 +20,8 @@ pub struct Nginx {
     pub image: String,
     /// The file that says what this nginx can do ([`super::nginx_build`]).
     pub build: String,
+    /// Whom it is tested as, and runs as: "10001:10001".
+    pub user: String,
     /// The directory of certificates that aren't certbot's, which the test needs.
     pub tls: String,
     /// Certificates that it may serve, each by the file on the host that says it is there, with
@@ -140,7 +142,10 @@ impl Resource for Nginx {
                 content: Content::Text(text.to_owned()),
                 mode: 0o644,
                 owner: "root:root".to_owned(),
-                check: Some(Cmd::script(CHECK, [self.image.clone(), self.tls.clone()])),
+                check: Some(Cmd::script(
+                    CHECK,
+                    [&self.image, &self.tls, &self.user].map(String::clone),
+                )),
                 pending: vec![self.pending.clone()],
             },
         }]

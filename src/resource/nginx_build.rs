@@ -147,6 +147,8 @@ impl Texts {
 pub struct NginxBuild {
     /// The image.
     pub image: String,
+    /// Whom it is asked as: "10001:10001".
+    pub user: String,
     /// The file: the image's id in the first line, then what `nginx -V` printed.
     pub receipt: String,
 }
@@ -206,7 +208,8 @@ impl Resource for NginxBuild {
             return Vec::new();
         };
         let what = format!("ask the nginx of {} what it can do", self.image);
-        vec![Op::script(what, ASK, [id.to_owned(), self.receipt.clone()])]
+        let args = [id, &self.receipt, &self.user].map(str::to_owned);
+        vec![Op::script(what, ASK, args)]
     }
 }
 

@@ -39,7 +39,7 @@ pub enum Action {
         content: Content,
         /// Permission bits.
         mode: u32,
-        /// "root:root".
+        /// "root:root", or numbers ("999:999").
         owner: String,
         /// Refuse the content unless this command, given the temporary file's path as its
         /// last argument, ends with 0.
@@ -86,16 +86,18 @@ pub enum Content {
     Text(String),
     /// Text that may not.
     Secret(Secret),
-    /// A build context as a tar stream.
+    /// A build context as a tar stream, or a file as it is.
     Context(Context),
 }
 
-/// Where a build context is found on the operator's machine.
+/// What is streamed from the operator's machine, and where it is found there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Context {
-    /// A directory.
+    /// A directory, as tar.
     Directory(PathBuf),
-    /// A commit of a repository.
+    /// One file, as it is.
+    File(PathBuf),
+    /// A commit of a repository, as tar.
     Commit {
         /// URL or path of the repository.
         url: String,

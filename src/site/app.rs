@@ -6,11 +6,13 @@ use std::path::Path;
 
 use toml::Spanned;
 
-use super::raw::{RawApp, RawSource, RawSuperuser, Text};
+use super::options::size;
+use super::raw::{RawApp, RawGpus, RawSource, RawSuperuser, Text};
 use super::read::Reader;
 use super::secrets::Values;
 use super::{
-    AbsolutePath, App, Email, EnvName, ImageRef, Source, Superuser, UrlPath, context, env_file, git,
+    AbsolutePath, App, Email, EnvName, Fixture, Gpus, Host, HostName, Ids, ImageRef, Role, Server,
+    Source, Superuser, UrlPath, context, env_file, git,
 };
 use crate::input::{Document, Error};
 use crate::shell::Secret;
@@ -25,6 +27,13 @@ pub(super) fn resolve(
         Some(raw) => Some(superuser(reader, raw, values, warnings)?),
         None => None,
     };
+    if raw.development.as_ref().is_some_and(|it| *it.get_ref()) {
+        warnings.push(
+            "`development = true` in [app] runs Django's development server: for development \
+             alone, never for a site that the world can reach"
+                .to_owned(),
+        );
+    }
     let static_root = raw.static_root.as_ref();
     let source = source(reader, &raw.source)?;
     if let (Source::Path { dir, .. }, Some(env_file)) = (&source, &raw.env_file) {
@@ -43,7 +52,146 @@ pub(super) fn resolve(
             .map(|text| reader.name(text, AbsolutePath::new))
             .transpose()?,
         static_url: reader.name_or(raw.static_url.as_ref(), "/static/", UrlPath::new)?,
+        media_root: raw
+            .media_root
+            .as_ref()
+            .map(|text| reader.name(text, AbsolutePath::new))
+            .transpose()?,
+        media_url: reader.name_or(raw.media_url.as_ref(), "/media/", UrlPath::new)?,
+        server: match &raw.server {
+            Some(text) => reader.choice(
+                text,
+                "a server",
+                &[("gunicorn", Server::Gunicorn), ("uwsgi", Server::Uwsgi)],
+            )?,
+            None => Server::Gunicorn,
+        },
+        wsgi: raw
+            .wsgi
+            .as_ref()
+            .map(|text| wsgi(reader, text))
+            .transpose()?,
+        workers: reader.within("workers", raw.workers.as_ref(), 3, 1..=1000)?,
+        threads: reader.within("threads", raw.threads.as_ref(), 1, 1..=1000)?,
+        socket: raw.socket.as_ref().is_some_and(|it| *it.get_ref()),
+        user: ids(reader, raw.user.as_ref())?,
+        memory: size(reader, raw.memory.as_ref(), "1g", "kmg")?,
+        read_only: raw.read_only.unwrap_or(true),
+        gpus: raw.gpus.as_ref().map(|it| gpus(reader, it)).transpose()?,
+        development: raw.development.as_ref().is_some_and(|it| *it.get_ref()),
+        check: raw.check.unwrap_or(true),
+        fixtures: raw
+            .fixtures
+            .iter()
+            .map(|text| fixture(reader, text))
+            .collect::<Result<_, _>>()?,
     })
+}
+
+/// A module in Python's dotted notation, and maybe the callable in it.
+fn wsgi(reader: &Reader<'_>, text: &Text) -> Result<String, Error> {
+    let plain = |part: &str| {
+        let digit = part.bytes().next().is_none_or(|c| c.is_ascii_digit());
+        !digit && part.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_')
+    };
+    let (module, callable) = match text.get_ref().split_once(':') {
+        Some((module, callable)) => (module, callable),
+        None => (text.get_ref().as_str(), "application"),
+    };
+    if module.split('.').all(plain) && plain(callable) {
+        return Ok(text.get_ref().clone());
+    }
+    Err(reader.wrong(
+        text.span(),
+        format!("{:?} is not a WSGI module", text.get_ref()),
+        "write it as Python imports it: \"mysite.wsgi\"",
+    ))
+}
+
+/// Numbers, since a name means what the image says; and not root.
+fn ids(reader: &Reader<'_>, text: Option<&Text>) -> Result<Ids, Error> {
+    let Some(text) = text else {
+        let (uid, gid) = (10001, 10001);
+        return Ok(Ids { uid, gid });
+    };
+    let (uid, gid) = text.get_ref().split_once(':').unwrap_or_default();
+    match (uid.parse(), gid.parse()) {
+        (Ok(uid), Ok(gid)) if (1..=i32::MAX as u32).contains(&uid) && gid >= 1 => {
+            Ok(Ids { uid, gid })
+        }
+        _ => Err(reader.wrong(
+            text.span(),
+            format!("{:?} can't be a container's user", text.get_ref()),
+            "write the numbers of a user and a group that aren't root: \"10001:10001\"",
+        )),
+    }
+}
+
+fn gpus(reader: &Reader<'_>, raw: &Spanned<RawGpus>) -> Result<Gpus, Error> {
+    match raw.get_ref() {
+        RawGpus::Count(count) if *count > 0 => Ok(Gpus::Count(*count)),
+        RawGpus::Word(word) if word == "all" => Ok(Gpus::All),
+        _ => Err(reader.wrong(
+            raw.span(),
+            "that is no number of GPUs",
+            "write a number from 1, or \"all\"",
+        )),
+    }
+}
+
+fn fixture(reader: &Reader<'_>, text: &Text) -> Result<Fixture, Error> {
+    let path = reader.checked_path(text)?;
+    let digest = context::file_digest(&path).map_err(|source| {
+        reader.wrong(
+            text.span(),
+            format!("can't read the fixture {}: {source}", path.display()),
+            "write the path of a file that you can read, relative to this file or beginning \
+             with `/` or `~/`",
+        )
+    })?;
+    Ok(Fixture { path, digest })
+}
+
+/// What depends on which hosts the app runs on.
+pub(super) fn check_place(
+    reader: &Reader<'_>,
+    raw: &RawApp,
+    app: &App,
+    hosts: &BTreeMap<HostName, Host>,
+) -> Result<(), Error> {
+    let of = |role: Role| -> Vec<&HostName> {
+        let having = hosts.values().filter(|host| host.roles.contains(&role));
+        having.map(|host| &host.name).collect()
+    };
+    let (apps, proxies) = (of(Role::App), of(Role::Proxy));
+    let together = apps.len() == 1 && apps == proxies;
+    let socket = raw.socket.as_ref().filter(|it| *it.get_ref());
+    if let (Some(socket), false) = (socket, together) {
+        return Err(reader.wrong(
+            socket.span(),
+            "a UNIX socket needs app and proxy on one and the same host",
+            "leave `socket` out, so that nginx reaches the app over TCP",
+        ));
+    }
+    if let (Some(root), false) = (&raw.media_root, together) {
+        return Err(reader.wrong(
+            root.span(),
+            "uploaded files can be shared only between an app and a proxy on one and the same host",
+            "leave `media_root` out, and keep uploads in object storage",
+        ));
+    }
+    let needs = socket.map(Spanned::span).or_else(|| {
+        let uwsgi = matches!(app.server, Server::Uwsgi);
+        raw.server.as_ref().filter(|_| uwsgi).map(Spanned::span)
+    });
+    if let (Some(span), None) = (needs, &app.wsgi) {
+        return Err(reader.wrong(
+            span,
+            "it isn't known what the server runs",
+            "name the module: wsgi = \"mysite.wsgi\" in [app]",
+        ));
+    }
+    Ok(())
 }
 
 fn source(reader: &Reader<'_>, raw: &Spanned<RawSource>) -> Result<Source, Error> {

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use super::destination::Destination;
 use super::{
-    AccessLog, App, Balance, Compatibility, Dns, Docker, DockerSource, Domain, Firewall, Host,
-    HostName, Hsts, ImageRef, InvalidName, Mode, Proxy, Site, SiteName, Snippets, Source, Ssh,
-    Sudo, Tls, UrlPath, UserName, Verify,
+    AbsolutePath, AccessLog, App, Backup, Balance, Clean, Compatibility, Dns, Docker, DockerSource,
+    Domain, Firewall, Host, HostName, Hsts, Ids, ImageRef, InvalidName, Mode, Proxy, Server, Site,
+    SiteName, Snippets, Source, Ssh, Sudo, Tls, UrlPath, UserName, Verify,
 };
 
 /// The site's name in reports.
@@ -46,6 +46,31 @@ impl Site {
                 superuser: None,
                 static_root: None,
                 static_url: UrlPath::new("/static/")?,
+                media_root: None,
+                media_url: UrlPath::new("/media/")?,
+                server: Server::Gunicorn,
+                wsgi: None,
+                workers: 1,
+                threads: 1,
+                socket: false,
+                user: Ids { uid: 1, gid: 1 },
+                memory: "1g".to_owned(),
+                read_only: true,
+                gpus: None,
+                development: false,
+                check: false,
+                fixtures: Vec::new(),
+            },
+            clean: Clean {
+                images: 1,
+                snapd: false,
+            },
+            postgres: None,
+            redis: None,
+            backup: Backup {
+                keep: 0,
+                at: None,
+                directory: AbsolutePath::new("/var/backups")?,
             },
             docker: Docker {
                 source: DockerSource::Distro,

@@ -118,6 +118,14 @@ pub(super) fn digest(dir: &Path) -> io::Result<String> {
     Ok(hex(&sum.finalize()))
 }
 
+/// SHA-256 of a file's content.
+pub(super) fn file_digest(path: &Path) -> io::Result<String> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    Ok(hex(&content_sum(path)?))
+}
+
 fn part(sum: &mut Sha256, bytes: &[u8]) {
     sum.update((bytes.len() as u64).to_be_bytes());
     sum.update(bytes);

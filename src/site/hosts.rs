@@ -181,12 +181,17 @@ pub(super) fn check_ports(
 ) -> Result<(), Error> {
     for host in hosts.values() {
         let has = |role| host.roles.contains(&role);
+        let others = hosts.values().filter(|other| other.name != host.name);
+        let only = |role: Role| !others.clone().any(|other| other.roles.contains(&role));
+        let inside = has(Role::App) && has(Role::Proxy) && only(Role::App) && only(Role::Proxy);
         let taken: &[(u16, &str)] = match (has(Role::App), has(Role::Proxy)) {
             (true, true) => &[(80, "the proxy"), (443, "the proxy"), (host.port(), "sshd")],
             (true, false) => &[(host.port(), "sshd")],
             _ => &[],
         };
-        let clash = taken.iter().find(|(port, _)| *port == app.publish);
+        let clash = taken
+            .iter()
+            .find(|(port, _)| *port == app.publish && !inside);
         if let Some((port, whose)) = clash {
             let own = raw
                 .get_ref()

@@ -10,7 +10,9 @@ use super::hidden::secret_places;
 use super::raw::{EXAMPLES, RawSite, Text};
 use super::read::{Lookup, Reader};
 use super::secrets::Values;
-use super::{Domain, Site, SiteName, Verify, app, hosts, jump, options, proxy, secrets, ssh, tls};
+use super::{
+    Domain, Site, SiteName, Verify, app, data, hosts, jump, options, proxy, secrets, ssh, tls,
+};
 use super::{NoVault, Vault};
 use crate::input::{Document, Error};
 
@@ -64,26 +66,34 @@ fn resolve(
     let mut hosts = hosts::resolve(&reader, &raw.hosts)?;
     jump::check(&reader, &raw.ssh, &raw.hosts, &mut ssh, &mut hosts)?;
     hosts::check_ports(&reader, &raw.hosts, &hosts, &raw.app, &app)?;
+    let name = reader.name(&raw.name, SiteName::new)?;
+    let postgres = data::postgres(&reader, &raw, &name, &hosts, &values, &mut warnings)?;
+    let redis = data::redis(&reader, &raw, &hosts, &values, &mut warnings)?;
+    app::check_place(&reader, &raw.app, &app, &hosts)?;
     let docker = options::docker(&reader, &raw.docker)?;
     let from = jump::vantages(&reader, raw.verify.from.as_ref(), &hosts)?;
     hosts::check_pool(&reader, &raw.hosts, &hosts, &docker)?;
     let domains = domains(&reader, &raw.domains)?;
     let tls = tls::resolve(&reader, &raw.tls, &domains, &mut warnings)?;
-    let name = reader.name(&raw.name, SiteName::new)?;
     let beside = proxy::Beside {
         site: &name,
         static_url: raw.app.static_root.as_ref().map(|_| &app.static_url),
+        media_url: raw.app.media_root.as_ref().map(|_| &app.media_url),
     };
     let proxy = proxy::resolve(&reader, &raw.proxy, &tls, &beside, &mut warnings)?;
     Ok(Site {
-        name,
         playbook: raw
             .playbook
             .map_or_else(|| DEFAULT_PLAYBOOK.to_owned(), Spanned::into_inner),
         domains,
         ssh,
         hosts,
+        backup: data::backup(&reader, &raw.backup, &name)?,
+        name,
         app,
+        clean: options::clean(&reader, &raw.clean)?,
+        postgres,
+        redis,
         docker,
         firewall: options::firewall(&reader, &raw.firewall)?,
         proxy,

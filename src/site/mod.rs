@@ -1,7 +1,7 @@
 //! The site as its operator describes it: hosts with roles, the app, TLS, the firewall.
 //!
 //! The rooms: `load` reads a file, `raw` is its shape, `read` what every part is resolved
-//! with, `hidden` what no mistake may show; `ssh`, `jump`, `hosts`, `app`, `proxy`, `tls`,
+//! with, `hidden` what no mistake may show; `ssh`, `jump`, `hosts`, `app`, `data`, `proxy`, `tls`,
 //! `secrets` and `options` resolve one part each; `public_key`, `pair`, `chain`, `pem`,
 //! `env_file`, `context` and `git` read what a site names; `name` and `network` are values with a
 //! grammar; `destination` is a server as ssh takes it, `bare` a site of nothing but such;
@@ -16,6 +16,7 @@ mod app;
 mod bare;
 mod chain;
 mod context;
+mod data;
 mod destination;
 mod env_file;
 mod git;
@@ -41,6 +42,7 @@ mod tls;
 pub use crate::input::Error;
 pub use bare::named_twice;
 pub use context::{ContextFile, ContextKind, context_files};
+pub use data::{Backup, Postgres, Redis};
 pub use destination::{Destination, NoDestination};
 pub use git::{GitError, git_archive, resolve_git};
 pub use jump::Jump;
@@ -78,6 +80,14 @@ pub struct Site {
     pub hosts: BTreeMap<HostName, Host>,
     /// The Django application.
     pub app: App,
+    /// The site's own PostgreSQL; `None` where the database is somebody else's.
+    pub postgres: Option<Postgres>,
+    /// The site's own Redis.
+    pub redis: Option<Redis>,
+    /// Backups of the site's own database and uploaded files.
+    pub backup: Backup,
+    /// What is cleared away.
+    pub clean: Clean,
     /// Docker Engine.
     pub docker: Docker,
     /// ufw and its rules for Docker.
@@ -103,6 +113,10 @@ pub enum Role {
     App,
     /// Runs nginx and certbot.
     Proxy,
+    /// Runs PostgreSQL.
+    Db,
+    /// Runs Redis.
+    Cache,
 }
 
 /// One server.
@@ -186,6 +200,76 @@ pub struct App {
     pub static_root: Option<AbsolutePath>,
     /// The URL path of the static files, "/static/".
     pub static_url: UrlPath,
+    /// The directory in the container that uploaded files go to, if the proxy serves them itself.
+    pub media_root: Option<AbsolutePath>,
+    /// The URL path of the uploaded files, "/media/".
+    pub media_url: UrlPath,
+    /// What runs the application.
+    pub server: Server,
+    /// The WSGI module, "mysite.wsgi"; `None`: the image's own command runs it.
+    pub wsgi: Option<String>,
+    /// Worker processes, where the command is ours.
+    pub workers: u16,
+    /// Threads of each, where the command is ours.
+    pub threads: u16,
+    /// nginx reaches it over a UNIX socket on a volume they share, instead of TCP.
+    pub socket: bool,
+    /// Whom the containers of the app, of nginx and of certbot run as.
+    pub user: Ids,
+    /// How much memory its container may have, as Docker writes it ("1g").
+    pub memory: String,
+    /// Whether its root file system is read-only; /tmp is not.
+    pub read_only: bool,
+    /// The GPUs that are reserved for it.
+    pub gpus: Option<Gpus>,
+    /// Django's development server instead of the real one.
+    pub development: bool,
+    /// Whether `check --deploy` must have nothing to say before a revision is rolled out.
+    pub check: bool,
+    /// Fixtures that are loaded once, each when its content changes.
+    pub fixtures: Vec<Fixture>,
+}
+
+/// What runs the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Server {
+    /// gunicorn, or whatever else the image runs that speaks HTTP.
+    Gunicorn,
+    /// uWSGI, with its own protocol.
+    Uwsgi,
+}
+
+/// User and group of a container's processes, as numbers. Neither is root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ids {
+    /// User.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
+impl std::fmt::Display for Ids {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.uid, self.gid)
+    }
+}
+
+/// How many GPUs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gpus {
+    /// All that there are.
+    All,
+    /// So many.
+    Count(u16),
+}
+
+/// A file for `loaddata`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fixture {
+    /// Where it lies on the operator's machine.
+    pub path: PathBuf,
+    /// SHA-256 of its content, 64 hexadecimal digits.
+    pub digest: String,
 }
 
 /// The superuser that is made if it is missing.
@@ -206,6 +290,15 @@ pub enum DockerSource {
     Docker,
     /// The distribution.
     Distro,
+}
+
+/// What is cleared away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clean {
+    /// How many of the app's images are kept on a host, the one in use with them.
+    pub images: u16,
+    /// Whether snapd is removed.
+    pub snapd: bool,
 }
 
 /// Docker Engine.
@@ -290,6 +383,40 @@ impl Site {
             .filter(move |host| host.roles.contains(&role))
     }
 
+    /// Whether all of the site's app servers and proxies are this one host: nginx then reaches the
+    /// app over a network of containers, and the app is published nowhere.
+    pub fn alone(&self, host: &Host) -> bool {
+        let only = |role| {
+            let mut all = self.with_role(role);
+            all.next().is_some_and(|it| it.name == host.name) && all.next().is_none()
+        };
+        only(Role::App) && only(Role::Proxy)
+    }
+
+    /// The address under which the app on `host` finds the service with this role: a name of
+    /// Docker's own network on the same host, else the private address.
+    pub fn data_address(&self, role: Role, host: &Host) -> Option<String> {
+        let server = self.with_role(role).next()?;
+        if server.name == host.name {
+            let service = if role == Role::Db {
+                "postgres"
+            } else {
+                "redis"
+            };
+            return Some(service.to_owned());
+        }
+        Some(server.inner_from(host).to_string())
+    }
+
+    /// The app servers that reach the service with this role from another host.
+    pub fn data_clients(&self, role: Role) -> Vec<&Host> {
+        let Some(server) = self.with_role(role).next() else {
+            return Vec::new();
+        };
+        let apps = self.with_role(Role::App);
+        apps.filter(|app| app.name != server.name).collect()
+    }
+
     /// The name that redirects lead to and that names the certificate.
     ///
     /// # Panics
@@ -304,6 +431,11 @@ impl Site {
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let mut known: Vec<String> = vec![self.name.to_string(), self.ssh.user.to_string()];
         known.extend(self.domains.iter().map(ToString::to_string));
+        // What `DATABASE_ENGINE` says of every such site, and paths and messages repeat.
+        known.push("postgresql".to_owned());
+        if let Some(postgres) = &self.postgres {
+            known.extend([postgres.database.clone(), postgres.user.clone()]);
+        }
         for host in self.hosts.values() {
             known.push(host.name.to_string());
             known.extend(
@@ -333,6 +465,8 @@ impl Site {
             .values()
             .filter(move |value| !is_known(value.reveal()))
             .chain(password)
+            .chain(self.postgres.iter().map(|it| &it.password))
+            .chain(self.redis.iter().map(|it| &it.password))
             .chain(key)
             .chain(webhook)
     }
@@ -376,13 +510,15 @@ impl Host {
 
 impl Role {
     /// Every role, in the order they are told of.
-    pub const ALL: [Self; 2] = [Self::App, Self::Proxy];
+    pub const ALL: [Self; 4] = [Self::App, Self::Proxy, Self::Db, Self::Cache];
 
     /// As written in site.toml and playbooks.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::App => "app",
             Self::Proxy => "proxy",
+            Self::Db => "db",
+            Self::Cache => "cache",
         }
     }
 }

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use toml::Spanned;
 
 use super::network::{Network, NotANetwork};
-use super::raw::{RawAllow, RawDns, RawDocker, RawFirewall, Text};
+use super::raw::{RawAllow, RawClean, RawDns, RawDocker, RawFirewall, Text};
 use super::read::Reader;
-use super::{Allow, Dns, Docker, DockerSource, Firewall, Target};
+use super::{Allow, Clean, Dns, Docker, DockerSource, Firewall, Target};
 use crate::input::Error;
 
 pub(super) fn docker(reader: &Reader<'_>, raw: &RawDocker) -> Result<Docker, Error> {
@@ -36,6 +36,13 @@ pub(super) fn docker(reader: &Reader<'_>, raw: &RawDocker) -> Result<Docker, Err
             pool.prefix..=30,
         )?,
         address_pool: pool.to_string(),
+    })
+}
+
+pub(super) fn clean(reader: &Reader<'_>, raw: &RawClean) -> Result<Clean, Error> {
+    Ok(Clean {
+        images: reader.within("images", raw.images.as_ref(), 3, 1..=1000)?,
+        snapd: raw.snapd.unwrap_or(false),
     })
 }
 

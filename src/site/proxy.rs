@@ -127,6 +127,8 @@ pub(super) struct Beside<'a> {
     pub site: &'a SiteName,
     /// The path of static files, if nginx serves them.
     pub static_url: Option<&'a UrlPath>,
+    /// That of uploaded files, if nginx serves them.
+    pub media_url: Option<&'a UrlPath>,
 }
 
 pub(super) fn resolve(
@@ -323,6 +325,15 @@ fn location_url(reader: &Reader<'_>, text: &Text, beside: &Beside<'_>) -> Result
         return wrong(
             format!("{written} is the app's `static_url` already"),
             "write another path, or leave `static_root` out",
+        );
+    }
+    if beside
+        .media_url
+        .is_some_and(|other| other.as_str() == written)
+    {
+        return wrong(
+            format!("{written} is the app's `media_url` already"),
+            "write another path, or leave `media_root` out",
         );
     }
     Ok(url)

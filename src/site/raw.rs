@@ -32,6 +32,8 @@ pub(super) const EXAMPLES: &[Example] = &[
         "source",
         "source = { git = \"https://git.example/polls.git\", rev = \"main\" }",
     ),
+    ("postgres", "version", "version = 17"),
+    ("redis", "version", "version = 8"),
     ("app.superuser", "name", "name = \"admin\""),
     ("app.superuser", "email", "email = \"ops@example.com\""),
     (
@@ -54,6 +56,12 @@ pub(super) struct RawSite {
     pub ssh: RawSsh,
     pub hosts: RawHosts,
     pub app: RawApp,
+    pub postgres: Option<Spanned<RawPostgres>>,
+    pub redis: Option<Spanned<RawRedis>>,
+    #[serde(default)]
+    pub backup: RawBackup,
+    #[serde(default)]
+    pub clean: RawClean,
     #[serde(default)]
     pub docker: RawDocker,
     #[serde(default)]
@@ -146,6 +154,65 @@ pub(super) struct RawApp {
     pub superuser: Option<RawSuperuser>,
     pub static_root: Option<Text>,
     pub static_url: Option<Text>,
+    pub media_root: Option<Text>,
+    pub media_url: Option<Text>,
+    pub server: Option<Text>,
+    pub wsgi: Option<Text>,
+    pub workers: Option<Spanned<u16>>,
+    pub threads: Option<Spanned<u16>>,
+    pub socket: Option<Spanned<bool>>,
+    pub user: Option<Text>,
+    pub memory: Option<Text>,
+    pub read_only: Option<bool>,
+    pub gpus: Option<Spanned<RawGpus>>,
+    pub development: Option<Spanned<bool>>,
+    pub check: Option<bool>,
+    #[serde(default)]
+    pub fixtures: Vec<Text>,
+}
+
+/// A number of GPUs, or "all".
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a number of GPUs, or \"all\"")]
+pub(super) enum RawGpus {
+    Count(u16),
+    Word(String),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct RawPostgres {
+    pub version: Spanned<u16>,
+    pub image: Option<Text>,
+    pub database: Option<Text>,
+    pub user: Option<Text>,
+    pub password: Option<Text>,
+    pub data: Option<Text>,
+    pub memory: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct RawRedis {
+    pub version: Spanned<u16>,
+    pub image: Option<Text>,
+    pub password: Option<Text>,
+    pub memory: Option<Text>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct RawClean {
+    pub images: Option<Spanned<u16>>,
+    pub snapd: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table")]
+pub(super) struct RawBackup {
+    pub keep: Option<Spanned<u16>>,
+    pub at: Option<Text>,
+    pub directory: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -282,4 +349,16 @@ pub(super) struct RawDns {
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub(super) struct RawVerify {
     pub from: Option<Spanned<Words>>,
+}
+
+/// The name of the database password's value, where it stands or would stand.
+pub(super) fn postgres_password(raw: &Spanned<RawPostgres>) -> Text {
+    let named = raw.get_ref().password.clone();
+    named.unwrap_or_else(|| Spanned::new(raw.span(), "POSTGRES_PASSWORD".to_owned()))
+}
+
+/// The name of Redis' password's value, where it stands or would stand.
+pub(super) fn redis_password(raw: &Spanned<RawRedis>) -> Text {
+    let named = raw.get_ref().password.clone();
+    named.unwrap_or_else(|| Spanned::new(raw.span(), "REDIS_PASSWORD".to_owned()))
 }

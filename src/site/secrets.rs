@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 
-use super::raw::{EXAMPLES, RawSecrets, RawSite, Text};
+use super::raw::{EXAMPLES, RawSecrets, RawSite, Text, postgres_password, redis_password};
 use super::read::Reader;
 use super::{EnvName, SecretSource, env_file, ssh};
 use crate::input::{Document, Error};
@@ -94,6 +94,9 @@ pub struct Asked {
     pub secrets: Secrets,
     /// The names, in order and without repetition.
     pub names: Vec<EnvName>,
+    /// Those among them that nobody has to know beforehand: the passwords of the site's own database
+    /// and cache.
+    pub own: Vec<EnvName>,
 }
 
 /// Reads as much of a site as says which secrets it asks for.
@@ -118,14 +121,19 @@ pub fn asked(path: &Path) -> Result<Asked, Error> {
     let key = raw.ssh.key.as_ref().map(|key| reader.checked_path(key));
     let secrets = resolve(&reader, &raw.secrets, &file, key.transpose()?)?;
     let mut names = Vec::new();
-    let superuser = raw.app.superuser.iter().map(|user| &user.password_env);
-    for text in raw.app.secrets.iter().chain(superuser) {
-        let name = reader.name(text, EnvName::new)?;
+    for text in asked_for(&raw) {
+        let name = reader.name(&text, EnvName::new)?;
         if !names.contains(&name) {
             names.push(name);
         }
     }
-    Ok(Asked { secrets, names })
+    let own = own(&raw).map(|text| reader.name(&text, EnvName::new));
+    let own = own.collect::<Result<_, _>>()?;
+    Ok(Asked {
+        secrets,
+        names,
+        own,
+    })
 }
 
 pub(super) fn resolve(
@@ -177,6 +185,22 @@ pub(super) fn resolve(
     })
 }
 
+/// The names of the values that site.toml asks for, in the order it has them.
+fn asked_for(raw: &RawSite) -> Vec<Text> {
+    let superuser = raw.app.superuser.iter().map(|user| &user.password_env);
+    let mut all: Vec<Text> = raw.app.secrets.iter().chain(superuser).cloned().collect();
+    all.extend(own(raw));
+    all
+}
+
+/// Of these, the passwords that the site itself gives to its database and cache.
+fn own(raw: &RawSite) -> impl Iterator<Item = Text> {
+    let postgres = raw.postgres.as_ref().map(postgres_password);
+    postgres
+        .into_iter()
+        .chain(raw.redis.as_ref().map(redis_password))
+}
+
 /// The values that may be asked for.
 pub(super) struct Values<'a> {
     secrets: &'a Secrets,
@@ -192,9 +216,8 @@ impl<'a> Values<'a> {
         vault: &'a dyn Vault,
         raw: &RawSite,
     ) -> Result<Self, Error> {
-        let superuser = raw.app.superuser.iter().map(|user| &user.password_env);
-        let mut names = raw.app.secrets.iter().chain(superuser);
-        let elsewhere = |text: &&Text| {
+        let mut names = asked_for(raw).into_iter();
+        let elsewhere = |text: &Text| {
             let name = secrets
                 .from
                 .keys()

@@ -16,9 +16,9 @@ use super::output::{Output, Over};
 /// How much of a command's output is kept (bytes), if nothing else is said.
 const MOST_OUTPUT: usize = 16 * 1024 * 1024;
 /// How long to wait for a channel's end to be sent.
-const GOODBYE: Duration = Duration::from_millis(500);
+pub(super) const GOODBYE: Duration = Duration::from_millis(500);
 /// How long a server may take to close what has ended in all else.
-const CLOSES_WITHIN: Duration = Duration::from_secs(2);
+pub(super) const CLOSES_WITHIN: Duration = Duration::from_secs(2);
 
 /// One command.
 #[derive(Debug)]
@@ -217,7 +217,8 @@ struct End {
     closed: bool,
 }
 
-fn name(signal: &Sig) -> String {
+/// A signal's name.
+pub(super) fn name(signal: &Sig) -> String {
     match signal {
         Sig::Custom(name) => name.clone(),
         known => format!("{known:?}"),

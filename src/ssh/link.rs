@@ -148,6 +148,11 @@ impl Seat {
         &self.0
     }
 
+    /// The connection, for whoever outlives this place on it.
+    pub(super) fn shared(&self) -> Arc<Link> {
+        Arc::clone(&self.0)
+    }
+
     /// Other commands that the server may count on this connection.
     pub(super) fn others(&self) -> (usize, usize) {
         let taken = self.0.taken.load(Ordering::SeqCst);

@@ -18,6 +18,7 @@
 
 mod algorithms;
 mod ask;
+mod attached;
 mod authenticate;
 mod bastions;
 mod certificate;
@@ -45,6 +46,7 @@ mod trust;
 mod wire;
 
 pub use ask::{Answer, Ask, Nobody, Question, Unanswered};
+pub use attached::{Gone, Piece, Receiving, Sending, Size, Terminal};
 pub use connect::HostKey;
 pub use dialer::Dialer;
 pub use error::{Error, Stage};

@@ -9,6 +9,7 @@ use russh::{Channel, client};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::attached::{Receiving, Sending, Terminal, attach};
 use super::connect;
 use super::error::{Error, Stage};
 use super::exec::{Done, Exec, run};
@@ -117,6 +118,21 @@ impl Session {
                 .unwrap_or_else(|_| Err(self.fail(Fault::Limit { after }))),
             None => run.await,
         }
+    }
+
+    /// Starts a command that somebody sits at, with a terminal like the one that is given. It
+    /// takes none of the eight places of [`Self::exec`].
+    ///
+    /// # Errors
+    /// If the server won't start it, or gives no terminal.
+    pub async fn attach(
+        &self,
+        command: String,
+        terminal: Option<&Terminal>,
+    ) -> Result<(Receiving, Sending), Error> {
+        let (channel, seat) = self.channel().await?;
+        self.execs.fetch_add(1, Ordering::Relaxed);
+        attach(channel, seat, &self.target, command, terminal).await
     }
 
     async fn run(&self, request: Exec) -> Result<Done, Error> {

@@ -6,18 +6,19 @@ use super::{Cx, Error, Resources, Step};
 use crate::resource::merged_json::MergedJson;
 use crate::resource::packages::Packages;
 use crate::resource::pending::Pending;
-use crate::resource::repository::DockerRepository;
+use crate::resource::repository::{DOCKER, NVIDIA};
 use crate::resource::requirement::Os;
 use crate::resource::unit::Unit;
 use crate::shell::{Cmd, Script};
-use crate::site::DockerSource;
+use crate::site::{DockerSource, Role};
 
 pub(super) const STEP: Step = Step {
     name: "docker",
     summary: "Docker Engine and Compose v2, log rotation, subnets from one known pool",
     reads: "packages, the repository, /etc/docker/daemon.json, the service",
     changes: "installs the engine, Compose and buildx from Docker's repository (or the \
-              distribution's); adds keys that are missing from daemon.json; enables the service",
+              distribution's); adds keys that are missing from daemon.json; with `gpus` in [app], \
+              NVIDIA's container toolkit and its runtime; enables the service",
     guarded: false,
     resources,
 };
@@ -26,7 +27,7 @@ const VALIDATE: Script = Script(include_str!("daemon-json-check.sh"));
 
 fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let options = &cx.site.docker;
-    let keys = json!({
+    let mut keys = json!({
         "default-address-pools": [{ "base": options.address_pool, "size": options.subnet_bits }],
         "live-restore": true,
         "log-driver": "json-file",
@@ -35,6 +36,10 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
             "max-file": options.log_max_file.to_string(),
         },
     });
+    if gpus(cx) {
+        // What `nvidia-ctk runtime configure` would write, beside what others have written.
+        keys["runtimes"] = json!({ "nvidia": { "path": "nvidia-container-runtime", "args": [] } });
+    }
     let Value::Object(keys) = keys else {
         return Err(Error {
             step: "docker".to_owned(),
@@ -54,7 +59,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     )));
     match options.source {
         DockerSource::Docker => {
-            all.push(Box::new(DockerRepository));
+            all.push(Box::new(DOCKER));
             all.push(Box::new(Packages::new([
                 "docker-ce",
                 "docker-ce-cli",
@@ -70,6 +75,10 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
             )));
         }
     }
+    if gpus(cx) {
+        all.push(Box::new(NVIDIA));
+        all.push(Box::new(Packages::new(["nvidia-container-toolkit"])));
+    }
     all.push(Box::new(Unit::new("docker.service", "docker")));
     all.push(Box::new(Pending::new(
         "restart docker",
@@ -77,6 +86,11 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
         Cmd::new("systemctl").args(["restart", "docker"]),
     )));
     Ok(all)
+}
+
+/// Whether containers of this host are given GPUs.
+fn gpus(cx: &Cx<'_>) -> bool {
+    cx.site.app.gpus.is_some() && cx.host.roles.contains(&Role::App)
 }
 
 const CANDIDATES: &[&str] = &[

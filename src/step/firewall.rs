@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::app::environment::{POSTGRES, REDIS};
 use super::{Cx, Error, Resources, Step, app, proxy};
 use crate::resource::fact::Family;
 use crate::resource::leftover::Leftover;
@@ -11,12 +12,13 @@ use crate::site::{Allow, Role, Target};
 
 pub(super) const STEP: Step = Step {
     name: "firewall",
-    summary: "Docker's ports behind ufw: the app answers to the proxy alone",
+    summary: "Docker's ports behind ufw: the app answers to the proxy alone, the database to the app",
     reads: "/etc/ufw/after.rules, after6.rules and user rules, Docker's networks and address \
             pools, the live rules of both families",
     changes: "the block \"UFW AND DOCKER\" in after.rules and after6.rules (tested before use), \
               in place of an older one, which is kept below /var/lib/provision/ufw; ufw route \
-              rules for each proxy to the container's port; reloads ufw. With --remove all of \
+              rules for each proxy to the container's port, and for each app server to a database \
+              or a cache that is on another host; reloads ufw. With --remove all of \
               it is taken back, and the older block put back",
     guarded: true,
     resources,
@@ -61,6 +63,25 @@ fn proxies(cx: &Cx<'_>) -> Vec<IpAddr> {
     all
 }
 
+/// Whether the app is published on this host, for proxies on others.
+fn published_app(cx: &Cx<'_>) -> bool {
+    cx.host.roles.contains(&Role::App) && !cx.site.alone(cx.host)
+}
+
+/// Who may come to the database and the cache on this host from another: each port, and the
+/// address that the client comes under. PostgreSQL and Redis have the same port on the host as in
+/// their containers.
+fn data_clients(cx: &Cx<'_>) -> Vec<(u16, IpAddr)> {
+    let mut all = Vec::new();
+    for (role, port) in [(Role::Db, POSTGRES), (Role::Cache, REDIS)] {
+        if cx.host.roles.contains(&role) {
+            let clients = cx.site.data_clients(role).into_iter();
+            all.extend(clients.map(|client| (port, client.inner_from(cx.host))));
+        }
+    }
+    all
+}
+
 /// A rule for a port of TCP.
 fn tcp(path: Path, port: u16, from: Option<String>) -> Rule {
     Rule {
@@ -73,7 +94,7 @@ fn tcp(path: Path, port: u16, from: Option<String>) -> Rule {
 
 /// A rule for each port of the proxy, for everybody.
 fn open(cx: &Cx<'_>, path: Path) -> impl Iterator<Item = Rule> {
-    let ports = proxy::ports(cx.site).into_iter();
+    let ports = proxy::service::ports(cx.site).into_iter();
     ports.map(move |(protocol, port)| Rule {
         path,
         protocol,
@@ -91,12 +112,16 @@ fn inputs(cx: &Cx<'_>) -> Vec<Rule> {
         rules.extend(open(cx, Path::Input));
     }
     // Where the app is published on a private IPv4 address alone, nothing is there to be reached.
-    let published = app::private_only(cx.site, cx.host).is_none_or(|address| address.is_ipv6());
-    if cx.host.roles.contains(&Role::App) && published {
+    let published =
+        app::service::private_only(cx.site, cx.host).is_none_or(|address| address.is_ipv6());
+    if published_app(cx) && published {
         let over_ipv6 = proxies(cx).into_iter().filter(IpAddr::is_ipv6);
         let publish = cx.site.app.publish;
         rules.extend(over_ipv6.map(|proxy| tcp(Path::Input, publish, Some(proxy.to_string()))));
     }
+    let clients = data_clients(cx).into_iter();
+    let over_ipv6 = clients.filter(|(_, client)| client.is_ipv6());
+    rules.extend(over_ipv6.map(|(port, client)| tcp(Path::Input, port, Some(client.to_string()))));
     rules.extend(allowed(cx, Target::Host, Path::Input));
     rules
 }
@@ -107,11 +132,13 @@ fn routes(cx: &Cx<'_>) -> Vec<Rule> {
     if cx.host.roles.contains(&Role::Proxy) {
         rules.extend(open(cx, Path::Route));
     }
-    if cx.host.roles.contains(&Role::App) {
+    if published_app(cx) {
         let proxies = proxies(cx).into_iter();
         let port = cx.site.app.port;
         rules.extend(proxies.map(|proxy| tcp(Path::Route, port, Some(proxy.to_string()))));
     }
+    let clients = data_clients(cx).into_iter();
+    rules.extend(clients.map(|(port, client)| tcp(Path::Route, port, Some(client.to_string()))));
     rules.extend(allowed(cx, Target::Container, Path::Route));
     rules
 }

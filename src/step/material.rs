@@ -2,6 +2,7 @@
 
 use super::Cx;
 use crate::resource::certificate::lineage;
+use crate::resource::file::Directory;
 use crate::site::Mode;
 
 /// Where the proxy's files lie.
@@ -29,6 +30,14 @@ pub(super) struct Material {
 /// that both are replaced at once.
 pub(super) fn directory(cx: &Cx<'_>) -> String {
     format!("{}/tls", proxy_directory(cx))
+}
+
+/// That directory, for root and nginx alone. Files in it get nginx' group by themselves, and nginx,
+/// which may read a key, can't put another in its place.
+pub(super) fn keys(cx: &Cx<'_>) -> Directory {
+    let group = cx.site.app.user.gid;
+    let directory = Directory::new(directory(cx), 0o2750);
+    directory.owner(format!("root:{group}")).whole()
 }
 
 /// Where nginx finds that directory.

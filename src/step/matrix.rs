@@ -7,11 +7,12 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::app;
+use super::app::environment::{POSTGRES, REDIS};
 use crate::proof::{Check, Claim, Sight};
 use crate::site::{Allow, Host, Mode, Role, Site, Target};
 
 /// What a stranger looks for first, whether or not it is there: the web, PostgreSQL, Redis.
-const KNOWN: [u16; 4] = [80, 443, 5432, 6379];
+const KNOWN: [u16; 4] = [80, 443, POSTGRES, REDIS];
 
 /// The vantage of the operator's machine.
 pub const HERE: &str = "here";
@@ -34,7 +35,8 @@ pub fn cells(site: &Site, sights: &BTreeMap<String, Sight>, outside: &[Vantage])
         let inside = site.hosts.values().filter(|other| other.name != host.name);
         let mut vantages: Vec<From<'_>> = outside.iter().map(|v| matrix.outsider(v)).collect();
         vantages.extend(inside.map(|other| matrix.neighbour(other)));
-        if host.roles.contains(&Role::App) && host.roles.contains(&Role::Proxy) {
+        let both = host.roles.contains(&Role::App) && host.roles.contains(&Role::Proxy);
+        if both && !site.alone(host) {
             let address = host.inner_from(host);
             let claim = matrix.published(&matrix.neighbour(host), host, address);
             let name = host.name.as_str();
@@ -165,7 +167,9 @@ impl<'a> Matrix<'a> {
     fn ports(&self, host: &Host) -> BTreeSet<u16> {
         let mut ports = BTreeSet::from(KNOWN);
         ports.insert(self.ssh(host));
-        ports.insert(self.site.app.publish);
+        if !self.site.alone(host) {
+            ports.insert(self.site.app.publish);
+        }
         ports.extend(self.allowed(host).map(|allow| allow.port));
         ports.extend(self.sight(host).map(Sight::ports).unwrap_or_default());
         ports
@@ -235,9 +239,14 @@ impl<'a> Matrix<'a> {
             let page = port == (if tls { 443 } else { 80 }) && public && from.name == HERE;
             return (!page).then(|| if public { Claim::Open(port) } else { open() });
         }
-        let publishes = app::private_only(self.site, host).is_none_or(|only| only == address);
-        if has(Role::App) && port == self.site.app.publish && publishes {
+        let publishes =
+            app::service::private_only(self.site, host).is_none_or(|only| only == address);
+        let alone = self.site.alone(host);
+        if has(Role::App) && !alone && port == self.site.app.publish && publishes {
             return Some(self.published(from, host, address));
+        }
+        if self.is_client(from, host, address, port) {
+            return Some(open());
         }
         let inner = sight.and_then(|sight| sight.inner(address, port));
         let let_in = self.let_in(from, host, address, (port, inner));
@@ -248,6 +257,21 @@ impl<'a> Matrix<'a> {
             (Some(false), Some(true)) => Claim::Blocked(port),
             (Some(false), None) => Claim::Closed(port),
         })
+    }
+
+    /// Whether the database or the cache on a host is there for this vantage, by this address.
+    fn is_client(&self, from: &From<'_>, host: &Host, address: IpAddr, port: u16) -> bool {
+        let role = match port {
+            POSTGRES => Role::Db,
+            REDIS => Role::Cache,
+            _ => return false,
+        };
+        let Some(from) = from.host.filter(|_| host.roles.contains(&role)) else {
+            return false;
+        };
+        let clients = self.site.data_clients(role);
+        let named = clients.iter().any(|client| client.name == from.name);
+        named && host.inner_from(from) == address
     }
 
     /// Whether site.toml lets a vantage in to a port of the host; `None` if it can't be known.
@@ -287,6 +311,13 @@ impl<'a> Matrix<'a> {
         let port = self.site.app.publish;
         let proxy = from.host.filter(|other| other.roles.contains(&Role::Proxy));
         match proxy {
+            // It speaks another protocol than a page is asked for by.
+            Some(proxy)
+                if host.inner_from(proxy) == address
+                    && app::serve::speaks_uwsgi(&self.site.app) =>
+            {
+                Claim::Open(port)
+            }
             Some(proxy) if host.inner_from(proxy) == address => Claim::Page {
                 path: self.site.app.health.to_string(),
                 status: 200,

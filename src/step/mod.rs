@@ -3,8 +3,11 @@
 //! A new step is one file here, its templates, and one line in [`ALL`].
 
 mod app;
+pub mod backup;
+mod boot;
 mod bootstrap;
 mod certificate;
+mod clean;
 mod docker;
 pub mod env_file;
 pub mod escape;
@@ -14,10 +17,14 @@ mod lint;
 mod material;
 mod matrix;
 pub mod own;
+mod postgres;
 mod preflight;
 mod proxy;
+mod redis;
 mod reload;
 mod renewal;
+mod sandbox;
+mod stack;
 mod verify;
 
 use crate::resource::Resource;
@@ -85,11 +92,16 @@ pub const ALL: &[Step] = &[
     bootstrap::STEP,
     docker::STEP,
     firewall::STEP,
+    postgres::STEP,
+    redis::STEP,
     image::STEP,
     app::STEP,
     proxy::STEP,
     certificate::STEP,
     renewal::STEP,
+    boot::STEP,
+    backup::STEP,
+    clean::STEP,
     verify::STEP,
 ];
 

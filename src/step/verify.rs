@@ -123,8 +123,8 @@ fn front(site: &Site, proxy: &Host, checks: &mut Vec<Check>) {
         .with_role(Role::App)
         .map(|app| app.name.to_string())
         .collect();
-    // nginx's log alone says who answered.
-    if site.proxy.access_log != AccessLog::Off {
+    // nginx's log alone says who answered; where there is one app server, the page itself does.
+    if site.proxy.access_log != AccessLog::Off && !site.alone(proxy) {
         once(Claim::Balanced(servers));
     }
     if origin.is_some() {

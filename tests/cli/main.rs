@@ -1,6 +1,8 @@
 //! The built binary: what it says, where it says it, and which exit code it ends with.
 //!
 //! - `home`: a home directory with a site.toml
+//! - `attached`: `manage`, `dbshell`, `redis-cli`, `shell`, `logs`
+//! - `life`: `backup`, `restore`, `down`, `destroy`
 //! - `mistakes`: one clear error each, and nothing done
 //! - `verbs`: `init`, `steps`, `explain`, `trust`
 //! - `secrets`: the secrets file
@@ -12,8 +14,10 @@
     reason = "a test that can't go on has failed"
 )]
 
+mod attached;
 mod home;
 mod hosts;
+mod life;
 mod mistakes;
 mod secrets;
 #[allow(dead_code, reason = "shared with the tests of the ssh room")]

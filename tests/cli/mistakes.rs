@@ -145,7 +145,8 @@ fn what_does_not_exist_is_an_error_that_names_what_does() {
         (
             &["plan", "--only", "fierwall"],
             "step \"fierwall\" is not part of this playbook; did you mean firewall? it has \
-             preflight, bootstrap, docker, firewall, image, app, proxy, certificate, renewal, \
+             preflight, bootstrap, docker, firewall, postgres, redis, image, app, proxy, \
+             certificate, renewal, boot, backup, clean, \
              verify\n",
         ),
         (
@@ -155,7 +156,7 @@ fn what_does_not_exist_is_an_error_that_names_what_does() {
         (
             &["steps", "django-scald"],
             "there is no playbook \"django-scald\"; did you mean django-scaled? shipped: \
-             django-scaled; a path of your own contains a `/` or ends in .toml\n",
+             django-scaled, django-single, django-uwsgi; a path of your own contains a `/` or ends in .toml\n",
         ),
         (
             &["plan", "none.toml"],

@@ -91,6 +91,31 @@ fn is_empty(dir: &Path) -> bool {
 }
 
 #[test]
+fn passwords_that_the_site_itself_gives_are_made() {
+    let home = home("\n[postgres]\nversion = 17\n\n[redis]\nversion = 8\npassword = \"CACHE\"\n");
+    let said = secrets(&home, &[]);
+    assert_eq!(said.code, 2, "DATABASE_PASSWORD is another's");
+    for made in ["POSTGRES_PASSWORD made", "CACHE made"] {
+        assert!(said.stdout.contains(made), "{}", said.stdout);
+    }
+    assert!(said.stderr.contains("no value for DATABASE_PASSWORD;"));
+    let text = opened(&home, "key");
+    let value = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_once('=').unwrap().1.to_owned()
+    };
+    let values = [value("POSTGRES_PASSWORD"), value("CACHE")];
+    assert_ne!(values[0], values[1]);
+    for value in values {
+        assert_eq!(value.len(), 40);
+        assert!(!said.stdout.contains(&value) && !said.stderr.contains(&value));
+    }
+    // What is there is left as it is.
+    secrets(&home, &[]);
+    assert_eq!(opened(&home, "key"), text);
+}
+
+#[test]
 fn a_secret_key_is_made_and_what_only_others_know_is_asked_for() {
     let home = home("");
     let said = secrets(&home, &[]);

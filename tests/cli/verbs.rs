@@ -52,7 +52,10 @@ fn steps_lists_the_steps_in_their_order_and_where_they_run() {
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     assert_eq!(first, provision::step::names());
-    assert!(said.stdout.contains("after image on every host"));
+    assert!(
+        said.stdout
+            .contains("after image, postgres, redis on every host")
+    );
     assert!(said.stdout.contains("one host after another"));
 }
 
@@ -74,8 +77,23 @@ fn the_help_tells_of_every_verb_and_exit_code() {
     let home = Home::new(SITE);
     let said = home.call(&["--help"]);
     for word in [
-        "run", "step", "plan", "verify", "status", "audit", "init", "trust", "steps", "explain",
-        "lab", "130",
+        "run",
+        "step",
+        "plan",
+        "verify",
+        "status",
+        "audit",
+        "manage",
+        "dbshell",
+        "redis-cli",
+        "shell",
+        "logs",
+        "init",
+        "trust",
+        "steps",
+        "explain",
+        "lab",
+        "130",
     ] {
         assert!(said.stdout.contains(word), "{word}: {}", said.stdout);
     }

@@ -231,7 +231,7 @@ fn poll_one(
 pub const SCAN: &str = "--scan";
 
 /// The ports of an address that take a connection from outside, among the first 1024, those
-/// of Docker's API, the app's and the database's.
+/// of Docker's API, the app's, the database's and the cache's.
 pub fn open_ports(address: &str) -> Vec<u16> {
     let own = std::env::current_exe().unwrap();
     let own = own.to_str().unwrap();
@@ -243,7 +243,7 @@ pub fn open_ports(address: &str) -> Vec<u16> {
 /// The scanner's own program, run in the stranger's namespace.
 pub fn scan(address: &str) {
     let address: IpAddr = address.parse().unwrap();
-    let ports = (1..=1024).chain([2375, 2376, 5432, 8000]);
+    let ports = (1..=1024).chain([2375, 2376, 5432, 6379, 8000]);
     let looks: Vec<_> = ports
         .map(|port| {
             let look = move || TcpStream::connect_timeout(&(address, port).into(), LIMIT * 2);

@@ -164,7 +164,13 @@ impl Proxy {
     }
 
     fn certbot(&self, flags: &[&str]) -> Command {
-        let mode = ["letsencrypt", "a.example", "certbot/certbot", "/webroot"];
+        let mode = [
+            "letsencrypt",
+            "a.example",
+            "certbot/certbot",
+            "7:8",
+            "/webroot",
+        ];
         let mut command = self.renewal(flags, &mode);
         command.args(["https://ca.example/dir?a=%20", "-"]);
         command

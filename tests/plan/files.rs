@@ -59,14 +59,14 @@ fn static_files_carry_the_hsts_header_too() {
 #[test]
 fn the_apps_compose_file() {
     let files = files(&whole(SCALED), "app1", false);
-    insta::assert_snapshot!(files["/srv/polls/app/compose.yaml"]);
+    insta::assert_snapshot!(files["/srv/polls/compose.yaml"]);
 }
 
 #[test]
 fn the_app_is_published_on_the_private_address_where_there_is_one() {
     let plan = whole(&private());
     let port = |host: &str| {
-        let text = files(&plan, host, false)["/srv/polls/app/compose.yaml"].clone();
+        let text = files(&plan, host, false)["/srv/polls/compose.yaml"].clone();
         let after = text.split_once("ports:\n").unwrap().1.to_owned();
         after.lines().next().unwrap().trim().to_owned()
     };
@@ -79,7 +79,7 @@ fn the_app_is_published_on_the_private_address_where_there_is_one() {
 fn a_changed_variable_makes_another_container() {
     let digest = |text: &str| {
         let files = files(&whole(text), "app1", false);
-        let compose = files["/srv/polls/app/compose.yaml"].clone();
+        let compose = files["/srv/polls/compose.yaml"].clone();
         let line = compose.lines().find(|l| l.contains("provision.digest"));
         line.unwrap().to_owned()
     };
@@ -98,19 +98,20 @@ fn the_environment_file_keeps_every_character_for_compose() {
     DJANGO_CSRF_TRUSTED_ORIGINS="https://polls.example.com,https://www.polls.example.com"
     DJANGO_LOGLEVEL="c4n4ry-level \$HOME \"q\""
     DJANGO_SECRET_KEY="c4n4ry-django_secret_key"
+    HOME="/tmp"
     "#);
 }
 
 #[test]
 fn the_proxys_compose_file() {
     let files = files(&whole(SCALED), "proxy", false);
-    insta::assert_snapshot!(files["/srv/polls/proxy/compose.yaml"]);
+    insta::assert_snapshot!(files["/srv/polls/compose.yaml"]);
 }
 
 #[test]
 fn the_proxys_compose_file_with_static_files() {
     let files = files(&whole(&private()), "proxy", false);
-    let text = &files["/srv/polls/proxy/compose.yaml"];
+    let text = &files["/srv/polls/compose.yaml"];
     let mount = "- \"/srv/polls/proxy/static:/srv/static:ro\"";
     assert!(text.contains(mount), "{text}");
 }
@@ -176,7 +177,7 @@ fn nginx_without_tls_serves_the_site_over_http() {
     // Where TLS comes back, the container doesn't have to be made anew; the firewall keeps the
     // port shut until then.
     let compose = |text: &str| crate::files(&whole(text), "proxy", true);
-    let path = "/srv/polls/proxy/compose.yaml";
+    let path = "/srv/polls/compose.yaml";
     assert_eq!(compose(&off)[path], compose(SCALED)[path]);
 }
 
@@ -244,7 +245,7 @@ fn directories_of_the_operator_are_mounted_where_nginx_looks_for_them() {
         "{ url = \"/media/\", directory = \"/srv/media\" },\n{ url = \"/old/\", directory = \"/srv/old\" },\n"
     );
     let files = files(&whole(&text), "proxy", true);
-    let compose = &files["/srv/polls/proxy/compose.yaml"];
+    let compose = &files["/srv/polls/compose.yaml"];
     for (at, directory, url) in [(0, "/srv/media", "/media/"), (1, "/srv/old", "/old/")] {
         let mount = format!("- \"{directory}:/srv/locations/{at}:ro\"");
         assert!(compose.contains(&mount), "{compose}");

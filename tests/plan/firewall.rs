@@ -155,3 +155,73 @@ fn the_proxy_is_open_where_nginx_serves() {
         assert_eq!(rules(site, "proxy"), all);
     }
 }
+
+/// An app with a proxy on one host, and its database and its cache on others.
+const PARTS: &str = r#"name = "polls"
+domains = ["polls.example.com"]
+[hosts.web]
+address = "198.51.100.11"
+private = "10.20.0.11"
+roles = ["app", "proxy"]
+[hosts.data]
+address = "198.51.100.12"
+private = "10.20.0.12"
+role = "db"
+[hosts.cache]
+address = "198.51.100.13"
+private = "fd00:20::13"
+role = "cache"
+[hosts.more]
+address = "198.51.100.14"
+private = "fd00:20::14"
+role = "app"
+[app]
+source = { image = "registry.example/polls:1" }
+publish = 8080
+secrets = ["POSTGRES_PASSWORD", "REDIS_PASSWORD"]
+[postgres]
+version = 17
+[redis]
+version = 8
+[tls]
+email = "ops@example.com"
+"#;
+
+#[test]
+fn a_database_lets_the_app_servers_in_to_its_port_and_nobody_else() {
+    let alone = PARTS.replace("role = \"app\"", "role = \"proxy\"");
+    let private = "private = \"fd00:20::1";
+    let one = alone.replace(private, "private = \"10.20.0.1");
+    assert_eq!(rules(&one, "data"), ["route allow from 10.20.0.11 to 5432"]);
+    assert_eq!(
+        rules(&one, "cache"),
+        ["route allow from 10.20.0.11 to 6379"]
+    );
+}
+
+#[test]
+fn an_app_beside_its_proxy_has_no_rule_of_its_own() {
+    let from = PARTS.find("[hosts.more]").unwrap();
+    let to = PARTS.find("[app]").unwrap();
+    let text = format!("{}{}", &PARTS[..from], &PARTS[to..]);
+    let text = text.replace("fd00:20::13", "10.20.0.13");
+    let rules = rules(&text, "web");
+    assert!(
+        !rules.iter().any(|rule| rule.ends_with(" to 8000")) && !rules.is_empty(),
+        "{rules:?}"
+    );
+}
+
+#[test]
+fn over_ipv6_a_database_s_port_is_the_host_s_own_too() {
+    let text = PARTS.replace("private = \"10.20.0.1", "private = \"fd00:20::1");
+    let rules = rules(&text, "cache");
+    for rule in [
+        "allow from fd00:20::14 to 6379",
+        "route allow from fd00:20::14 to 6379",
+        "route allow from fd00:20::11 to 6379",
+    ] {
+        assert!(rules.contains(&rule.to_owned()), "{rules:?}");
+    }
+    assert!(!rules.iter().any(|rule| rule.contains("5432")), "{rules:?}");
+}

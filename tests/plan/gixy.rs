@@ -30,6 +30,11 @@ fn conf(proxy: &str, certificate: bool) -> String {
     files[CONF].clone()
 }
 
+/// That of a site whose app and proxy are one host, with these lines in `[app]`.
+fn one_host(app: &str) -> String {
+    crate::single::of(app)[CONF].clone()
+}
+
 /// Every one that is different in kind, by a name.
 fn all() -> Vec<(&'static str, String)> {
     let tls = |proxy: &str| conf(proxy, true);
@@ -51,6 +56,11 @@ fn all() -> Vec<(&'static str, String)> {
         (
             "preloaded",
             tls("hsts = 63072000\nhsts_subdomains = true\nhsts_preload = true"),
+        ),
+        ("one host", one_host("")),
+        (
+            "one host, uWSGI over a socket",
+            one_host("server = \"uwsgi\"\nwsgi = \"a.wsgi\"\nsocket = true\nmedia_root = \"/m\"\n"),
         ),
         ("JSON", tls("access_log = \"json\"")),
         ("by the client's address", tls("balance = \"ip-hash\"")),

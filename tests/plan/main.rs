@@ -9,12 +9,14 @@
 
 mod bootstrap;
 mod certificate;
+mod data;
 mod files;
 mod firewall;
 mod gixy;
 mod order;
 mod renewal;
 mod secrets;
+mod single;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

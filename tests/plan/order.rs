@@ -97,7 +97,7 @@ fn a_step_waits_for_what_it_names_on_every_host_that_has_it() {
     assert_eq!(after(&plan, "proxy", "proxy"), "app@app1 app@app2");
     assert_eq!(
         after(&plan, "app2", "verify"),
-        "app@app1 app@app2 renewal@proxy"
+        "app@app1 boot@app1 app@app2 boot@app2 boot@proxy renewal@proxy"
     );
 }
 
@@ -120,7 +120,7 @@ fn a_chosen_host_waits_for_no_host_that_was_not_chosen() {
     let plan = plan_of(SCALED, &selection).unwrap();
     assert_eq!(
         steps(&plan),
-        "app2: preflight bootstrap docker firewall image app",
+        "app2: preflight bootstrap docker firewall image app boot clean",
         "the proof needs every host"
     );
     assert!(plan.checks.is_empty());
@@ -152,7 +152,10 @@ fn steps_are_chosen_left_out_and_begun_in_the_middle() {
         ..Selection::default()
     };
     let plan = plan_of(SCALED, &from).unwrap();
-    assert_eq!(steps(&plan), "proxy: certificate renewal");
+    assert_eq!(
+        steps(&plan),
+        "app1: boot clean\napp2: boot clean\nproxy: certificate renewal boot clean"
+    );
 }
 
 #[test]
@@ -227,7 +230,7 @@ fn a_choice_that_does_not_exist_is_an_error_that_names_what_does() {
         error(host),
         "there is no host \"app3\" in site.toml; it has app1, app2, proxy"
     );
-    let known = "preflight, bootstrap, docker, firewall, image, app, proxy, certificate, renewal, \
+    let known = "preflight, bootstrap, docker, firewall, postgres, redis, image, app, proxy, certificate, renewal, boot, backup, clean, \
                  verify";
     let wrong = "fierwall";
     for selection in [

@@ -4,6 +4,7 @@
 //! - `host`: a server that asks for passwords and runs commands; `sshd`: OpenSSH's own
 //! - `passphrases`, `passwords`: what is asked, and what comes of the answers
 //! - `sources`: answers without a terminal; `trusting`: `provision trust`
+//! - `attached`: commands that somebody sits at
 //! - `canary`: that no secret is to be seen anywhere; `watch`: who looks
 
 #![allow(
@@ -12,6 +13,7 @@
     reason = "a test that can't go on has failed"
 )]
 
+mod attached;
 mod canary;
 mod home;
 mod host;

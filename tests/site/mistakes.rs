@@ -221,7 +221,7 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
     insta::assert_snapshot!(mistakes, @r#"
         1:1 there is no key `nmae` at the top of site.toml → did you mean `name`?
         10:1 [app] has no key `prot` → did you mean `port`?
-        10:1 [app] has no key `wibble` → write `source`, `port`, `publish`, `health`, `env_file`, `env`, `secrets`, `migrate`, `collectstatic`, `superuser`, `static_root` or `static_url`
+        10:1 [app] has no key `wibble` → write `source`, `port`, `publish`, `health`, `env_file`, `env`, `secrets`, `migrate`, `collectstatic`, `superuser`, `static_root`, `static_url`, `media_root`, `media_url`, `server`, `wsgi`, `workers`, `threads`, `socket`, `user`, `memory`, `read_only`, `gpus`, `development`, `check` or `fixtures`
         4:1 [hosts.app1] has no key `adress` → did you mean `address`?
         10:12 [app.source] has no key `imgae` → did you mean `image`?
         13:2 there is no key `dokcer` at the top of site.toml → did you mean `docker`?
@@ -288,7 +288,7 @@ fn each_mistake_is_one_message_with_its_place_and_its_remedy() {
         3:8 app1 has no role → add role = "app", role = "proxy" or roles = ["app", "proxy"]
         5:9 app1 has no role → add role = "app", role = "proxy" or roles = ["app", "proxy"]
         5:8 "ap" is not a role → did you mean `app`?
-        5:8 "database" is not a role → write `app` or `proxy`
+        5:8 "database" is not a role → write `app`, `proxy`, `db` or `cache`
         5:17 app1 has the role "app" twice → leave one of them out
         3:8 on app1 the app would be published on port 80, which the proxy has → publish the app on another port: publish = 8080 in [app]
         3:8 on app1 the app would be published on port 80, which sshd has → publish the app on another port: publish = 8080 in [app]

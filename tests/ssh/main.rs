@@ -8,7 +8,7 @@
 //! - `way`, `jump`, `sessions`: how a server is reached
 //! - `host_keys`, `certificates`: who the server is; `login`, `passwords`, `openssh`: who we
 //!   are, the last with keys and agents of OpenSSH's own making; `proposal`, `audit`: what we speak;
-//!   `commands`: what runs then
+//!   `commands`: what runs then; `attached`: with somebody at it
 
 #![allow(
     clippy::unwrap_used,
@@ -17,6 +17,7 @@
 )]
 
 mod agent;
+mod attached;
 mod audit;
 mod certificates;
 mod commands;

@@ -1,5 +1,6 @@
 # How this host is doing for site $1, whose state is kept in $2: a word and its values a line.
 [ ! -e "$2/proof" ] || echo "proven $(stat -c %Y -- "$2/proof")"
+[ ! -e "$2/backup" ] || sed 's/^/backup /' "$2/backup"
 for marker in "$2"/pending/*; do
     [ ! -e "$marker" ] || echo "pending ${marker##*/}"
 done

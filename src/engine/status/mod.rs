@@ -133,6 +133,13 @@ pub async fn status(survey: Survey, settings: &Settings, events: &Events) -> Sum
 async fn look(site: &Site, host: &Host, printed: &str, trust: &Result<Trust, String>) -> Standing {
     let mut said = Said::parse(host.name.as_str(), printed);
     let mut mend = containers(site, host, &said);
+    let backup = said.standing.backup.as_ref();
+    if let Some(why) = backup.and_then(|backup| backup.failure.as_ref()) {
+        mend.push(Mend {
+            what: format!("the last backup failed: {why}"),
+            next: "once that is mended, `provision backup` makes one".to_owned(),
+        });
+    }
     if host.roles.contains(&Role::Proxy) {
         match step::origin(site) {
             Some(origin) => {
@@ -256,7 +263,12 @@ fn containers(site: &Site, host: &Host, said: &Said) -> Vec<Mend> {
         }];
     }
     let has = |role| host.roles.contains(&role);
-    let roles = [(Role::App, "app"), (Role::Proxy, "proxy")];
+    let roles = [
+        (Role::App, "app"),
+        (Role::Proxy, "proxy"),
+        (Role::Db, "postgres"),
+        (Role::Cache, "redis"),
+    ];
     let wanted = roles.into_iter().filter(|(role, _)| has(*role));
     let mut all = Vec::new();
     for (_, word) in wanted {

@@ -2,8 +2,9 @@
 
 use serde::Deserialize;
 
+use crate::engine::life::record::Record;
 use crate::engine::renewal::Told;
-use crate::event::{Container, Disk, Standing};
+use crate::event::{Container, Disk, LastBackup, Standing};
 
 /// With less room than this, and less than [`SHARE`] of it, a file system is told (KiB).
 const ROOM: u64 = 5 * 1024 * 1024;
@@ -31,6 +32,7 @@ impl Said {
         };
         let standing = &mut said.standing;
         host.clone_into(&mut standing.host);
+        let mut backup = String::new();
         for line in printed.lines() {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             let rest = rest.trim();
@@ -39,6 +41,10 @@ impl Said {
                 "pending" => standing.pending.push(rest.to_owned()),
                 "guard" => standing.guards.push(rest.to_owned()),
                 "held" => standing.held_by = Some(rest.to_owned()),
+                "backup" => {
+                    backup.push_str(rest);
+                    backup.push('\n');
+                }
                 "reboot" => standing.reboot_required = true,
                 "disk" => standing.low.extend(disk(rest).filter(is_low)),
                 "docker" => match containers(rest) {
@@ -50,6 +56,15 @@ impl Said {
                 },
                 _ => {}
             }
+        }
+        if !backup.is_empty() {
+            let record = Record::parse(&backup);
+            said.standing.backup = Some(LastBackup {
+                well: record.well,
+                name: record.name,
+                bytes: record.bytes,
+                failure: record.failure,
+            });
         }
         said
     }
@@ -123,7 +138,8 @@ mod tests {
         let said = Said::parse(
             "proxy",
             "proven 1700000000\npending nginx\nguard firewall, armed\nheld alice@laptop, pid 8\n\
-             reboot\ndisk 400000 500000 /\ndisk 90000000 100000000 /var/lib/docker\n\
+             reboot\nbackup ok=9\nbackup bytes=7\nbackup result=failed\n\
+             backup message=no room\ndisk 400000 500000 /\ndisk 90000000 100000000 /var/lib/docker\n\
              disk 4000000 100000000 /a b\n\
              docker [{\"Names\":[\"/polls-proxy\"],\"Image\":\"nginx:1.28\",\"State\":\"running\",\
              \"Status\":\"Up 3 days (health: starting)\"},{\"Names\":[\"/polls-app\"],\
@@ -138,6 +154,9 @@ mod tests {
         assert_eq!(standing.guards, ["firewall, armed"]);
         assert_eq!(standing.held_by.as_deref(), Some("alice@laptop, pid 8"));
         assert!(standing.reboot_required);
+        let backup = standing.backup.unwrap();
+        assert_eq!(backup.failure.as_deref(), Some("no room"));
+        assert_eq!((backup.well, backup.bytes), (Some(9), 7));
         let low: Vec<&str> = standing.low.iter().map(|d| d.mount.as_str()).collect();
         assert_eq!(low, ["/", "/a b"]);
         let told = |c: &Container| {

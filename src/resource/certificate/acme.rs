@@ -47,6 +47,8 @@ pub struct Certificate {
     pub profile: Option<String>,
     /// The certbot image.
     pub image: String,
+    /// Whom it runs as, to whom its directories belong: "10001:10001".
+    pub user: String,
     /// Where nginx serves challenges from, on the host.
     pub webroot: String,
     /// A file on the host with the authorities to trust, for a test CA.
@@ -80,10 +82,22 @@ fn chain(name: &str) -> String {
 }
 
 /// A certbot container with everything it needs, less its own arguments.
-pub fn certbot(image: &str, webroot: &str, ca: Option<&str>) -> Cmd {
+pub fn certbot(image: &str, user: &str, webroot: &str, ca: Option<&str>) -> Cmd {
     let mut cmd = Cmd::new("docker").args([
         "run",
         "--rm",
+        "--user",
+        user,
+        "--cap-drop",
+        "ALL",
+        "--security-opt",
+        "no-new-privileges",
+        "--read-only",
+        "--tmpfs",
+        "/tmp:mode=1777",
+        // What it says goes to its output too, which is what is kept.
+        "--tmpfs",
+        "/var/log/letsencrypt:mode=1777",
         "--volume",
         "/etc/letsencrypt:/etc/letsencrypt",
         "--volume",
@@ -112,7 +126,7 @@ impl Certificate {
 
     /// certbot's call, for a rehearsal and for real; `differ` says what is there already.
     fn issue(&self, there: Option<&There>) -> Cmd {
-        let mut cmd = certbot(&self.image, &self.webroot, self.ca.as_deref()).args([
+        let mut cmd = certbot(&self.image, &self.user, &self.webroot, self.ca.as_deref()).args([
             "certonly",
             "--non-interactive",
             "--agree-tos",

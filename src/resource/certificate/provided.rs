@@ -3,7 +3,7 @@
 //! Beside it lies the chain alone, which tells a plan what is replaced: the file itself is never
 //! read.
 
-use super::self_signed::copy_of;
+use super::self_signed::{copy_of, shared_with};
 use crate::event::State;
 use crate::resource::certificate::Leaf;
 use crate::resource::{Action, Content, Fact, Observed, Op, Resource, Reveal, Unreadable};
@@ -23,6 +23,8 @@ pub struct Provided {
     pub key: Secret,
     /// The image whose nginx tests them.
     pub image: String,
+    /// User and group, whom it runs as: the group alone may read the file beside root.
+    pub user: String,
 }
 
 impl Provided {
@@ -76,9 +78,10 @@ impl Resource for Provided {
                 None => format!("another one → {new}"),
             }));
         }
-        if (file.mode, file.owner.as_str()) != (0o600, "root:root") {
+        let wanted = shared_with(&self.user);
+        if (file.mode, &file.owner) != (0o640, &wanted) {
             let (owner, mode) = (&file.owner, file.mode);
-            return Ok(differs(format!("{owner} {mode:04o} → root:root 0600")));
+            return Ok(differs(format!("{owner} {mode:04o} → {wanted} 0640")));
         }
         let told = copy.is_some_and(|copy| {
             copy.sha256.as_deref() == Some(sha256(self.chain()).as_str())
@@ -92,7 +95,7 @@ impl Resource for Provided {
     }
 
     fn converge(&self, _: &Observed) -> Vec<Op> {
-        let put = |path: String, content, mode, check| Op {
+        let put = |path: String, content, (mode, owner), check| Op {
             what: match check {
                 Some(_) => format!("test and write {path}"),
                 None => format!("write {path}"),
@@ -101,23 +104,23 @@ impl Resource for Provided {
                 path,
                 content,
                 mode,
-                owner: "root:root".to_owned(),
+                owner,
                 check,
                 pending: Vec::new(),
             },
         };
-        let check = Cmd::script(CHECK, [self.image.clone()]);
+        let check = Cmd::script(CHECK, [self.image.clone(), self.user.clone()]);
         vec![
             put(
                 self.path.clone(),
                 Content::Secret(self.content()),
-                0o600,
+                (0o640, shared_with(&self.user)),
                 Some(check),
             ),
             put(
                 copy_of(&self.path),
                 Content::Text(self.chain()),
-                0o644,
+                (0o644, "root:root".to_owned()),
                 None,
             ),
         ]

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes a private key and a certificate that signs itself: both in one file $1 (NAME.pem), which
-# only root may read, and the certificate alone beside it (NAME.crt), for whoever looks at it.
+# only root and the group of its directory may read, and the certificate alone beside it
+# (NAME.crt), for whoever looks at it.
 # It holds for $2 days; the key is $3 ("rsa" of $4 bits, or "ecdsa" on P-256). All further
 # arguments are its names. The key never leaves this directory, and what is there stays until the
 # new one is whole.
@@ -59,6 +60,7 @@ openssl genpkey "$@" -out "$new/key" 2>"$new/said" || {
 openssl req -new -x509 -sha256 -config "$new/openssl.cnf" -key "$new/key" -days "$days" \
     -out "$new/crt"
 cat -- "$new/key" "$new/crt" >"$new/pem"
+chmod 640 -- "$new/pem"
 chmod 644 -- "$new/crt"
 sync -- "$new/pem" "$new/crt"
 # The copy last: whoever sees the new copy can be sure of the new file.

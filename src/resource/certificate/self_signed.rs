@@ -11,7 +11,8 @@ use crate::resource::{Fact, Observed, Op, Resource, Reveal, Unreadable, differs}
 /// Makes the certificate; part of the script that renews it too.
 pub const SCRIPT: &str = include_str!("self-signed.sh");
 
-/// Key and certificate in one file.
+/// Key and certificate in one file, which root and the group of its directory may read: files there
+/// get that group by themselves (its set-group-ID bit, inode(7)).
 #[derive(Clone, Debug)]
 pub struct SelfSigned {
     /// The file on the server, which ends in `.pem`. Its directory exists.
@@ -22,6 +23,8 @@ pub struct SelfSigned {
     pub key: Key,
     /// Days that it holds.
     pub days: u16,
+    /// User and group of nginx, "10001:10001".
+    pub user: String,
     /// Now, in seconds since 1970, by the operator's clock.
     pub now: u64,
 }
@@ -29,6 +32,12 @@ pub struct SelfSigned {
 /// Where the certificate alone lies beside the file `path`.
 pub fn copy_of(path: &str) -> String {
     format!("{}.crt", path.strip_suffix(".pem").unwrap_or(path))
+}
+
+/// Owner of a file that is for root and the group of this user: "root:10001" for "10001:10001".
+pub fn shared_with(user: &str) -> String {
+    let group = user.split_once(':').map_or(user, |(_, group)| group);
+    format!("root:{group}")
 }
 
 impl SelfSigned {
@@ -100,7 +109,7 @@ impl Resource for SelfSigned {
             return Ok(differs("nobody knows what is in it"));
         };
         let mut what = self.faults(&leaf);
-        if (file.mode, file.owner.as_str()) != (0o600, "root:root") {
+        if (file.mode, &file.owner) != (0o640, &shared_with(&self.user)) {
             // Whoever could read the key may have it.
             what.push(format!("was {} {:04o}", file.owner, file.mode));
         }

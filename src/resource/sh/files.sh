@@ -10,12 +10,13 @@ while [ "$n" -gt 0 ]; do
     paths="${paths-}$path
 "
 done
+# Owners by their numbers: a container's user has no name here, or that of somebody else.
 # Paths are of a grammar without spaces or patterns; IFS keeps to newlines all the same.
 IFS='
 '
 set -f
 # shellcheck disable=SC2086 # one argument a line is meant
-stat -c 'stat %F|%a|%U:%G|%Y|%s|%n' -- $paths 2>/dev/null
+stat -c 'stat %F|%a|%u:%g|%Y|%s|%n' -- $paths 2>/dev/null
 # shellcheck disable=SC2086
 sums=$(sha256sum -- $paths 2>/dev/null)
 together=

@@ -1,6 +1,7 @@
-# Lets the nginx of image $1 test the configuration file $3 in a container of its own, beside
-# the one that serves. $2 is the directory of certificates that aren't certbot's.
-if said=$(docker run --rm --network none --volume "$3:/etc/nginx/conf.d/site.conf:ro" \
+# Lets the nginx of image $1, as user $3, test the configuration file $4 in a container of its own,
+# beside the one that serves. $2 is the directory of certificates that aren't certbot's.
+if said=$(docker run --rm --network none --user "$3" --cap-drop ALL --tmpfs /run:mode=1777 \
+    --tmpfs /var/cache/nginx:mode=1777 --volume "$4:/etc/nginx/conf.d/site.conf:ro" \
     --volume /etc/letsencrypt:/etc/letsencrypt:ro --volume "$2:/etc/nginx/tls:ro" \
     --entrypoint nginx "$1" -t 2>&1); then
     exit 0
@@ -25,5 +26,5 @@ awk -v at="${line:-0}" '
         if (any && outside)
             print "it is none of the snippets, but one that leaves a { or a ; out spoils what follows it"
     }
-' "$3"
+' "$4"
 exit 1

@@ -42,6 +42,7 @@ fn wanted() -> Certificate {
         key: Key::Ecdsa,
         profile: None,
         image: "certbot/certbot:v5".to_owned(),
+        user: "10001:10001".to_owned(),
         webroot: "/srv/polls/proxy/acme".to_owned(),
         ca: None,
         refused: REFUSED.to_owned(),
@@ -168,7 +169,10 @@ fn what_can_not_be_read_is_no_certificate_and_no_drift_either() {
     }
 }
 
-const ISSUE: &str = "docker run --rm --volume /etc/letsencrypt:/etc/letsencrypt --volume \
+const ISSUE: &str = "docker run --rm --user 10001:10001 --cap-drop ALL --security-opt \
+                     no-new-privileges --read-only --tmpfs '/tmp:mode=1777' --tmpfs \
+                     '/var/log/letsencrypt:mode=1777' --volume \
+                     /etc/letsencrypt:/etc/letsencrypt --volume \
                      /var/lib/letsencrypt:/var/lib/letsencrypt --volume \
                      /srv/polls/proxy/acme:/var/www/html certbot/certbot:v5 certonly \
                      --non-interactive --agree-tos --email ops@a.example --cert-name a.example \

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{Seen, ops, state};
-use crate::resource::compose::{LABEL, Project};
+use crate::resource::compose::{LABEL, Service};
 use crate::resource::fact::{Container, Docker, HostConfig, Image as SeenImage};
 use crate::resource::image::Image;
 use crate::resource::op::Context;
@@ -18,6 +18,7 @@ fn image(tag: Option<&str>, digest: Option<&str>) -> Docker {
     Docker {
         images: vec![SeenImage {
             id: "sha256:1".to_owned(),
+            created: 0,
             repo_tags: tag.map(|tag| vec![tag.to_owned()]),
             repo_digests: digest.map(|digest| vec![digest.to_owned()]),
         }],
@@ -84,14 +85,19 @@ fn container(state: &str, status: &str, digest: Option<&str>) -> Seen {
     }))
 }
 
+fn service(container: &str) -> Service {
+    Service {
+        project: "polls".to_owned(),
+        directory: "/srv/polls".to_owned(),
+        service: "app".to_owned(),
+        container: container.to_owned(),
+        digest: "new".to_owned(),
+    }
+}
+
 #[test]
 fn a_container_runs_is_healthy_and_was_made_from_what_is_wanted() {
-    let project = Project {
-        name: "polls-app".to_owned(),
-        file: "/srv/polls/app/compose.yaml".to_owned(),
-        container: "polls-app".to_owned(),
-        digest: "new".to_owned(),
-    };
+    let service = service("polls-app");
     let new = Some("new");
     for (seen, expected) in [
         (
@@ -125,24 +131,19 @@ fn a_container_runs_is_healthy_and_was_made_from_what_is_wanted() {
         (Seen::default().docker(None), "unknown until docker"),
         (Seen::default(), UNREAD),
     ] {
-        assert_eq!(state(&project, &seen), expected);
+        assert_eq!(state(&service, &seen), expected);
     }
     assert_eq!(
-        ops(&project, &Seen::default()),
-        "start polls-app and wait until it is healthy: sh … polls-app /srv/polls/app/compose.yaml"
+        ops(&service, &Seen::default()),
+        "start polls-app and wait until it is healthy: sh … polls /srv/polls app polls-app"
     );
 }
 
 #[test]
 fn a_container_whose_name_merely_begins_alike_is_another() {
-    let project = Project {
-        name: "polls".to_owned(),
-        file: "/x".to_owned(),
-        container: "polls".to_owned(),
-        digest: "new".to_owned(),
-    };
+    let service = service("polls");
     let seen = container("running", "Up (healthy)", Some("new"));
-    assert_eq!(state(&project, &seen), "differs: missing");
+    assert_eq!(state(&service, &seen), "differs: missing");
 }
 
 #[test]

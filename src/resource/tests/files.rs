@@ -121,6 +121,32 @@ fn a_directory_is_made_and_never_takes_the_place_of_something_else() {
     );
 }
 
+#[test]
+fn what_belongs_to_a_container_s_user_is_told_by_numbers() {
+    let directory = Directory::new("/srv/x", 0o750).owner("10001:10002");
+    let seen = |owner: &str| Seen::default().other("/srv/x", "directory", 0o750, owner);
+    assert_eq!(state(&directory, &seen("10001:10002")), "in sync");
+    assert_eq!(
+        state(&directory, &seen("root:root")),
+        "differs: root:root 0750 → 10001:10002 0750"
+    );
+    assert_eq!(
+        ops(&directory, &seen("root:root")),
+        "make /srv/x: install -d -o 10001 -g 10002 -m 750 -- /srv/x"
+    );
+    assert_eq!(
+        ops(&directory.whole(), &seen("root:root")),
+        "make /srv/x and give all of it to 10001:10002: sh … /srv/x 10001:10002 750"
+    );
+    let file = File::new(PATH, "a\n").owner("10001:10002");
+    let seen = |owner: &str| Seen::default().file_as(PATH, "a\n", 0o644, owner);
+    assert_eq!(state(&file, &seen("10001:10002")), "in sync");
+    assert_eq!(
+        state(&file, &seen("root:root")),
+        "differs: owner root:root → 10001:10002"
+    );
+}
+
 fn keys(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(keys) => keys,
@@ -223,6 +249,7 @@ fn nginx() -> Nginx {
     Nginx {
         path: "/srv/site.conf".to_owned(),
         image: "nginx:1.28".to_owned(),
+        user: "10001:10001".to_owned(),
         build: BUILD.to_owned(),
         tls: "/srv/tls".to_owned(),
         plain: texts("http\n"),
@@ -287,10 +314,12 @@ fn a_site_that_was_served_over_http_still_is_while_a_certificate_is_fetched() {
 fn an_images_nginx_is_asked_once() {
     let build = NginxBuild {
         image: "nginx:1.28".to_owned(),
+        user: "10001:10001".to_owned(),
         receipt: BUILD.to_owned(),
     };
     let image = |id: &str| Image {
         id: id.to_owned(),
+        created: 0,
         repo_tags: Some(vec!["nginx:1.28".to_owned()]),
         repo_digests: None,
     };
@@ -324,7 +353,7 @@ fn an_images_nginx_is_asked_once() {
     }
     assert_eq!(
         ops(&build, &docker(&["sha256:01"]).file(BUILD, receipt)),
-        format!("ask the nginx of nginx:1.28 what it can do: sh … sha256:01 {BUILD}")
+        format!("ask the nginx of nginx:1.28 what it can do: sh … sha256:01 {BUILD} 10001:10001")
     );
 }
 
@@ -384,12 +413,12 @@ fn nginx_gets_the_whole_configuration_once_there_is_a_certificate() {
     assert_eq!(
         ops(&nginx, &with().absent(conf)),
         "test and write /srv/site.conf: put /srv/site.conf root:root 0644, checked by \
-         sh … nginx:1.28 /srv/tls, marks /var/lib/nginx <- \"http\\nhttps\\n\""
+         sh … nginx:1.28 /srv/tls 10001:10001, marks /var/lib/nginx <- \"http\\nhttps\\n\""
     );
     assert_eq!(
         ops(&nginx, &without().absent(conf)),
         "test and write /srv/site.conf: put /srv/site.conf root:root 0644, checked by \
-         sh … nginx:1.28 /srv/tls, marks /var/lib/nginx <- \"http\\n\""
+         sh … nginx:1.28 /srv/tls 10001:10001, marks /var/lib/nginx <- \"http\\n\""
     );
     let text = sha256("http\nhttps\n");
     assert!(

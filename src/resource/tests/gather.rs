@@ -304,6 +304,24 @@ fn a_docker_that_does_not_answer_is_an_error_of_its_own_and_not_of_the_whole_hos
 }
 
 #[test]
+fn root_is_told_by_its_name_and_everybody_else_by_numbers() {
+    let file = |path: &str| Fact::File {
+        path: path.to_owned(),
+        content: Reveal::Never,
+    };
+    let stat = "stat directory|755|0:0|0|1|/a\nstat directory|755|10001:0|0|1|/b\n\
+                stat directory|755|0:999|0|1|/c";
+    let seen = Gather::new(NONCE, ["/a", "/b", "/c"].map(file))
+        .parse(&answer(&[("files", 0, stat)]))
+        .unwrap();
+    let owner = |path: &str| seen.file(path).unwrap().unwrap().owner.clone();
+    assert_eq!(
+        ["/a", "/b", "/c"].map(owner),
+        ["root:root", "10001:root", "root:999"]
+    );
+}
+
+#[test]
 fn a_host_without_docker_or_a_packet_filter_is_not_an_error() {
     let facts = [Fact::Docker, Fact::Rules(Family::V4)];
     let seen = Gather::new(NONCE, facts)

@@ -13,6 +13,9 @@ mod firewall;
 mod gather;
 mod login;
 mod pair;
+mod postgres;
+#[cfg(target_os = "linux")]
+mod postgres_volume;
 #[cfg(target_os = "linux")]
 mod scripts;
 mod served;
@@ -54,6 +57,15 @@ impl Seen {
     /// A regular file of which only the digest was read.
     fn digest(self, path: &str, text: &str, mode: u32) -> Self {
         let mut seen = self.file_as(path, text, mode, "root:root");
+        if let Some(Some(file)) = seen.0.files.get_mut(path) {
+            file.content = None;
+        }
+        seen
+    }
+
+    /// One of which only the digest was read, for root and a group.
+    fn secret(self, path: &str, text: &str, mode: u32) -> Self {
+        let mut seen = self.file_as(path, text, mode, "root:10002");
         if let Some(Some(file)) = seen.0.files.get_mut(path) {
             file.content = None;
         }

@@ -32,13 +32,14 @@ fn provided(chain: &str) -> Provided {
         chain: chain.to_owned(),
         key: Secret::new("hunter2\n"),
         image: "nginx:1".to_owned(),
+        user: "10001:10002".to_owned(),
     }
 }
 
 /// A server where this pair was put.
 fn put(chain: &str, mode: u32) -> Seen {
     Seen::default()
-        .digest(PROVIDED, &format!("hunter2\n{}\n", chain.trim_end()), mode)
+        .secret(PROVIDED, &format!("hunter2\n{}\n", chain.trim_end()), mode)
         .file(&copy_of(PROVIDED), chain)
 }
 
@@ -48,30 +49,30 @@ fn a_pair_is_told_from_another_by_its_certificate_and_never_by_its_key() {
     let nothing = Seen::default().absent(PROVIDED).absent(&copy_of(PROVIDED));
     let two_in_words = "a.example of CN=Two until 2030-03-01";
     for (seen, expected) in [
-        (put(&two, 0o600), "in sync".to_owned()),
+        (put(&two, 0o640), "in sync".to_owned()),
         (nothing, format!("differs: missing → {two_in_words}")),
         (
-            put(&one, 0o600),
+            put(&one, 0o640),
             format!("differs: a.example of CN=One until 2030-03-01 → {two_in_words}"),
         ),
         (
             // The same names, authority and end, and yet another certificate.
-            put(&pem(&["a.example"], "Two"), 0o600),
+            put(&pem(&["a.example"], "Two"), 0o640),
             format!("differs: another of the same kind → {two_in_words}"),
         ),
         (
             Seen::default()
-                .digest(PROVIDED, "what somebody put there", 0o600)
+                .digest(PROVIDED, "what somebody put there", 0o640)
                 .absent(&copy_of(PROVIDED)),
             format!("differs: another one → {two_in_words}"),
         ),
         (
-            put(&two, 0o640),
-            "differs: root:root 0640 → root:root 0600".to_owned(),
+            put(&two, 0o600),
+            "differs: root:10002 0600 → root:10002 0640".to_owned(),
         ),
         (
             // The connection broke between the two.
-            put(&two, 0o600).file(&copy_of(PROVIDED), &one),
+            put(&two, 0o640).file(&copy_of(PROVIDED), &one),
             "differs: the copy of its chain is another".to_owned(),
         ),
     ] {
@@ -89,7 +90,7 @@ fn a_pair_is_tested_by_nginx_before_it_is_put_and_its_copy_comes_after() {
         .collect();
     assert!(
         lines[0].starts_with(&format!(
-            "test and write {PROVIDED}: put {PROVIDED} root:root 0600, checked by "
+            "test and write {PROVIDED}: put {PROVIDED} root:10002 0640, checked by "
         )),
         "{done}"
     );
@@ -108,13 +109,14 @@ fn own(names: &[&str]) -> SelfSigned {
         names: names.iter().map(|name| (*name).to_owned()).collect(),
         key: Key::Ecdsa,
         days: 365,
+        user: "10001:10002".to_owned(),
         now: NOW,
     }
 }
 
 fn made(pem: &str) -> Seen {
     Seen::default()
-        .digest(OWN, "a key and a certificate", 0o600)
+        .secret(OWN, "a key and a certificate", 0o640)
         .file(&copy_of(OWN), pem)
 }
 

@@ -128,6 +128,41 @@ fn a_marker_goes_and_one_that_is_gone_is_no_error() {
     }
 }
 
+#[test]
+fn a_directory_that_changes_hands_takes_all_that_is_in_it_along_and_goes_last() {
+    let script = Script(include_str!("../sh/own.sh"));
+    let home = tempfile::tempdir().unwrap();
+    let tls = home.path().join("tls");
+    let told = home.path().join("told").display().to_string();
+    let note = format!("echo \"${{0##*/}} $*\" >>'{told}'");
+    let tools = ["chown", "chmod", "install"].map(|tool| fake(tool, &note));
+    let mut path: Vec<String> = tools
+        .iter()
+        .map(|it| it.path().display().to_string())
+        .collect();
+    path.push("/usr/bin:/bin".to_owned());
+    let path = path.join(":");
+    let at = tls.display().to_string();
+    let own = |owner: &str| {
+        let _ = fs::remove_file(&told);
+        text(&run(
+            &Cmd::script(script, [&at, owner, "2750"]),
+            &[("PATH", &path)],
+        ));
+        fs::read_to_string(&told).unwrap()
+    };
+    let made = format!("install -d -o root -g 7 -m 2750 -- {at}\n");
+    assert_eq!(own("root:7"), made, "there is nothing yet");
+    fs::create_dir(&tls).unwrap();
+    fs::write(tls.join("a key"), "").unwrap();
+    assert_eq!(
+        own("root:7"),
+        format!("chown --no-dereference -- root:7 {at}/a key\nchmod g+rX -- {at}/a key\n{made}")
+    );
+    let theirs = own("7:7");
+    assert!(!theirs.contains("chmod"), "{theirs}");
+}
+
 /// A directory with a program in it that does what this script says.
 fn fake(program: &str, script: &str) -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt as _;
@@ -138,19 +173,23 @@ fn fake(program: &str, script: &str) -> tempfile::TempDir {
     dir
 }
 
+/// What service-up.sh makes of polls-app with this docker.
+fn brought_up(docker: &str) -> Output {
+    let script = Script(include_str!("../sh/service-up.sh"));
+    let home = tempfile::tempdir().unwrap();
+    let at = home.path().display().to_string();
+    let cmd = Cmd::script(script, ["polls", &at, "app", "polls-app"]);
+    let dir = fake("docker", docker);
+    let path = format!("{}:/usr/bin:/bin", dir.path().display());
+    run(&cmd, &[("PATH", &path)])
+}
+
 #[test]
-fn a_project_that_does_not_come_up_fails_and_says_what_was_logged() {
-    let script = Script(include_str!("../sh/compose-up.sh"));
-    let cmd = Cmd::script(script, ["polls", "/srv/compose.yaml"]);
-    let with = |docker: &str| {
-        let dir = fake("docker", docker);
-        let path = format!("{}:/usr/bin:/bin", dir.path().display());
-        run(&cmd, &[("PATH", &path)])
-    };
-    assert!(with("exit 0").status.success());
-    let failed = with(
+fn a_service_that_does_not_come_up_fails_and_says_what_was_logged() {
+    assert!(brought_up("exit 0").status.success());
+    let failed = brought_up(
         "case $* in *' up '*) echo 'container polls is unhealthy'; exit 17;; \
-         *' logs '*) echo 'KeyError: DJANGO_SECRET_KEY';; esac",
+         logs*) echo 'KeyError: DJANGO_SECRET_KEY';; esac",
     );
     assert_eq!(failed.status.code(), Some(17), "{failed:?}");
     let said = String::from_utf8_lossy(&failed.stdout);
@@ -158,6 +197,21 @@ fn a_project_that_does_not_come_up_fails_and_says_what_was_logged() {
         said.contains("is unhealthy") && said.contains("KeyError"),
         "{said}"
     );
+}
+
+#[test]
+fn a_container_of_an_earlier_version_s_project_makes_room_and_one_of_ours_stays() {
+    let said = |owner: &str| {
+        let done = brought_up(&format!(
+            "case $* in inspect*) echo {owner};; *) echo \"$*\";; esac"
+        ));
+        text(&done)
+    };
+    let up = "compose --project-name polls up --detach --wait --wait-timeout 180 --no-deps app\n";
+    assert_eq!(said("polls"), up);
+    let (removed, network) = ("rm --force polls-app\n", "network rm polls-app_default\n");
+    assert_eq!(said("polls-app"), format!("{removed}{network}{up}"));
+    assert_eq!(said("another"), format!("{removed}{up}"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::event::State;
 use crate::resource::Fact;
 use crate::resource::leftover::{GUARDS, Leftover};
 use crate::resource::packages::Packages;
-use crate::resource::repository::DockerRepository;
+use crate::resource::repository::DOCKER;
 use crate::resource::requirement::{OS, Os, Requirement};
 use crate::resource::unit::Unit;
 use crate::resource::{Op, differs};
@@ -89,13 +89,13 @@ fn the_repository_is_the_one_of_the_hosts_own_distribution() {
             "unreadable: file /etc/apt/sources.list.d/docker.sources: was not read on this host",
         ),
     ] {
-        assert_eq!(state(&DockerRepository, &seen), expected);
+        assert_eq!(state(&DOCKER, &seen), expected);
     }
     let old = seen()
         .absent(KEY)
         .file(SOURCES, &right.replace("trixie", "bookworm"));
-    assert!(diff(&DockerRepository, &old).contains("- Suites: bookworm\n+ Suites: trixie"));
-    let ops = ops(&DockerRepository, &old);
+    assert!(diff(&DOCKER, &old).contains("- Suites: bookworm\n+ Suites: trixie"));
+    let ops = ops(&DOCKER, &old);
     let [fetch, write, conflicts] = ops.lines().collect::<Vec<_>>()[..] else {
         panic!("{ops}")
     };

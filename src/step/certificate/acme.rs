@@ -1,7 +1,7 @@
 //! From an ACME authority: looked at from outside, rehearsed, then issued by webroot.
 
 use crate::resource::certificate::{Certificate, Sight};
-use crate::resource::file::File;
+use crate::resource::file::{Directory, File};
 use crate::resource::image::Image;
 use crate::site::{Acme, Host, Profile, Role};
 use crate::step::material::proxy_directory;
@@ -19,6 +19,9 @@ pub(in crate::step) fn ca_path(cx: &Cx<'_>) -> Option<String> {
 
 pub(super) fn resources(cx: &Cx<'_>, acme: &Acme) -> Resources {
     let mut all: Resources = vec![Box::new(Image::pulled(acme.image.as_str()))];
+    let work = Directory::new("/var/lib/letsencrypt", 0o755);
+    let work = work.owner(cx.site.app.user.to_string());
+    all.push(Box::new(work.whole()));
     if let (Some(path), Some(pem)) = (ca_path(cx), &cx.site.tls.ca) {
         all.push(Box::new(File::new(path, &pem.text)));
     }
@@ -36,6 +39,7 @@ pub(super) fn resources(cx: &Cx<'_>, acme: &Acme) -> Resources {
         key: super::key(acme.key),
         profile: acme.profile.map(Profile::as_str).map(str::to_owned),
         image: acme.image.to_string(),
+        user: cx.site.app.user.to_string(),
         webroot: format!("{}/acme", proxy_directory(cx)),
         ca: ca_path(cx),
         refused: format!("{}/acme-refused", cx.site.state()),

@@ -2,10 +2,9 @@
 
 use super::key;
 use crate::resource::certificate;
-use crate::resource::file::Directory;
 use crate::resource::packages::Packages;
 use crate::site::SelfSigned;
-use crate::step::material::{directory, joined};
+use crate::step::material::{joined, keys};
 use crate::step::{Cx, Resources};
 
 /// The certificate as it has to be; its script renews it too.
@@ -15,6 +14,7 @@ pub(in crate::step) fn wanted(cx: &Cx<'_>, own: &SelfSigned) -> certificate::Sel
         names: cx.site.domains.iter().map(ToString::to_string).collect(),
         key: key(own.key),
         days: own.days,
+        user: cx.site.app.user.to_string(),
         now: cx.now,
     }
 }
@@ -22,7 +22,7 @@ pub(in crate::step) fn wanted(cx: &Cx<'_>, own: &SelfSigned) -> certificate::Sel
 pub(super) fn resources(cx: &Cx<'_>, own: &SelfSigned) -> Resources {
     vec![
         Box::new(Packages::new(["openssl"])),
-        Box::new(Directory::new(directory(cx), 0o700)),
+        Box::new(keys(cx)),
         Box::new(wanted(cx, own)),
     ]
 }

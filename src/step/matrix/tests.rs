@@ -28,7 +28,8 @@ allow = [{ port = 9100, from = ["203.0.113.0/24", "2001:db8:7::/64"], on = "app"
 
 fn site(text: &str) -> Site {
     let file = Path::new("/nowhere/site.toml");
-    site::parse(text, file, |_| None).unwrap_or_else(|error| panic!("{error}"))
+    let value = |name: &str| name.ends_with("_PASSWORD").then(|| "a".into());
+    site::parse(text, file, value).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn from(name: &str, addresses: &[&str]) -> Vantage {
@@ -257,4 +258,73 @@ fn every_host_has_something_to_prove_before_any_was_looked_at() {
             "{host}"
         );
     }
+}
+
+/// A site whose app and proxy are one host, with a database on another.
+const ALONE: &str = r#"name = "polls"
+domains = ["polls.example.com"]
+[hosts.web]
+address = "198.51.100.11"
+private = "10.20.0.11"
+roles = ["app", "proxy"]
+[hosts.data]
+address = "198.51.100.12"
+private = "10.20.0.12"
+role = "db"
+[hosts.cache]
+address = "198.51.100.13"
+private = "10.20.0.13"
+role = "cache"
+[app]
+source = { image = "registry.example/polls:1" }
+publish = 8080
+secrets = ["POSTGRES_PASSWORD", "REDIS_PASSWORD"]
+[postgres]
+version = 17
+[redis]
+version = 8
+[tls]
+email = "ops@example.com"
+"#;
+
+#[test]
+fn an_app_beside_its_proxy_is_published_nowhere() {
+    let checks = cells(&site(ALONE), &BTreeMap::new(), &[from("here", &[])]);
+    assert!(checks.iter().all(|check| check.from != check.host));
+    let here = claims(&checks, "web", "here", "198.51.100.11");
+    assert!(
+        !here.iter().any(|claim| claim.starts_with("8080")),
+        "{here:?}"
+    );
+    assert!(here.contains(&"80 open".to_owned()), "{here:?}");
+}
+
+#[test]
+fn a_database_of_its_own_host_answers_to_the_app_alone() {
+    let printed = "ssh 198.51.100.12 22\naddress eth0 198.51.100.12/24\n\
+                   address eth1 10.20.0.12/24\nlistens 10.20.0.12:5432\nlistens 0.0.0.0:22\n\
+                   docker [{\"Names\":[\"/a\"],\"Ports\":[{\"IP\":\"10.20.0.12\",\
+                   \"PrivatePort\":5432,\"PublicPort\":5432,\"Type\":\"tcp\"}]}]\n";
+    let sights = BTreeMap::from([("data".to_owned(), Sight::parse(printed))]);
+    let checks = cells(&site(ALONE), &sights, &[from("here", &["192.0.2.7"])]);
+    let of = |who: &str, address: &str| {
+        let all = claims(&checks, "data", who, address).into_iter();
+        all.filter(|claim| claim.starts_with("5432"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of("web", "10.20.0.12"), ["5432 open"]);
+    assert_eq!(of("cache", "10.20.0.12"), ["5432 blocked"]);
+    assert_eq!(of("here", "198.51.100.12"), ["5432 closed"]);
+    assert_eq!(of("web", "198.51.100.12"), ["5432 closed"]);
+}
+
+#[test]
+fn an_app_that_speaks_uwsgi_is_asked_for_no_page() {
+    let text = SITE.replace(
+        "health = \"/polls/\"",
+        "health = \"/polls/\"\nserver = \"uwsgi\"\nwsgi = \"mysite.wsgi\"",
+    );
+    let checks = cells(&site(&text), &BTreeMap::new(), &[from("here", &[])]);
+    let proxy = claims(&checks, "app1", "proxy", "198.51.100.11");
+    assert!(proxy.contains(&"80 open".to_owned()), "{proxy:?}");
 }

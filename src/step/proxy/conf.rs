@@ -9,6 +9,7 @@ use super::{Cx, locations};
 use crate::resource::nginx::OPEN;
 use crate::resource::nginx_build::{Features, Texts};
 use crate::site::{AccessLog, Balance, Proxy, Role};
+use crate::step::app::serve;
 use crate::step::material::Material;
 
 #[derive(Template)]
@@ -16,6 +17,8 @@ use crate::step::material::Material;
 struct Conf<'a> {
     site: &'a str,
     proxy: &'a Proxy,
+    /// How the app is reached, a line each.
+    pass: Pass,
     upstreams: &'a [String],
     /// The words that choose among them.
     balance: &'a str,
@@ -34,6 +37,36 @@ struct Conf<'a> {
     /// The comment of a configuration that serves the site over HTTP; it does if there is one.
     open: Option<&'a str>,
     tls: Option<Tls<'a>>,
+}
+
+/// How nginx reaches the app.
+struct Pass {
+    /// Whether it speaks uWSGI's protocol: the directives' names begin with it.
+    uwsgi: bool,
+    /// The container's name and port among the host's own, looked up while nginx runs; `None`:
+    /// there is an upstream.
+    named: Option<String>,
+}
+
+impl Pass {
+    /// What the directives' names begin with.
+    fn word(&self) -> &'static str {
+        if self.uwsgi { "uwsgi" } else { "proxy" }
+    }
+
+    /// What is asked.
+    fn target(&self) -> String {
+        let name = if self.named.is_some() {
+            "$django"
+        } else {
+            "django"
+        };
+        if self.uwsgi {
+            name.to_owned()
+        } else {
+            format!("http://{name}")
+        }
+    }
 }
 
 /// What is said where there is a certificate.
@@ -84,9 +117,15 @@ pub(super) fn texts(cx: &Cx<'_>, over: Over<'_>) -> Result<Texts, askama::Error>
 fn render(cx: &Cx<'_>, over: Over<'_>, features: Features) -> Result<String, askama::Error> {
     let site = cx.site;
     let proxy = &site.proxy;
+    let socket = serve::over_socket(&site.app);
+    let pass = Pass {
+        uwsgi: serve::speaks_uwsgi(&site.app),
+        named: (site.alone(cx.host) && !socket).then(|| format!("app:{}", site.app.port)),
+    };
     let upstreams: Vec<String> = site
         .with_role(Role::App)
         .map(|app| match app.inner_from(cx.host) {
+            _ if socket => format!("unix:{}", serve::SOCKET),
             IpAddr::V4(v4) => format!("{v4}:{}", site.app.publish),
             IpAddr::V6(v6) => format!("[{v6}]:{}", site.app.publish),
         })
@@ -96,6 +135,7 @@ fn render(cx: &Cx<'_>, over: Over<'_>, features: Features) -> Result<String, ask
     let conf = Conf {
         site: site.name.as_str(),
         proxy,
+        pass,
         upstreams: &upstreams,
         balance: match proxy.balance {
             Balance::RoundRobin => "",
@@ -200,6 +240,12 @@ fn places(cx: &Cx<'_>) -> Vec<Place> {
         expires: Some("1d".to_owned()),
         media: false,
     });
+    let uploads = app.media_root.iter().map(|_| Place {
+        url: with_slash(app.media_url.as_str()),
+        directory: "/srv/media/".to_owned(),
+        expires: Some("1d".to_owned()),
+        media: true,
+    });
     let own = cx.site.proxy.locations.iter().enumerate();
     let own = own.map(|(at, location)| Place {
         url: with_slash(location.url.as_str()),
@@ -207,7 +253,7 @@ fn places(cx: &Cx<'_>) -> Vec<Place> {
         expires: location.expires.clone(),
         media: true,
     });
-    files.chain(own).collect()
+    files.chain(uploads).chain(own).collect()
 }
 
 /// The operator's text between marks that the test of the configuration looks for

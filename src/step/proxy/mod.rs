@@ -5,61 +5,40 @@
 //! | [`conf`] | nginx's configuration |
 //! | [`guideline`] | Mozilla's recommendations for TLS |
 //! | [`locations`] | directories that nginx serves by itself |
-//! | [`compose`] | the container |
+//! | [`service`] | the container |
 
-mod compose;
 mod conf;
 mod guideline;
 mod locations;
+pub(super) mod service;
 
-use super::material::{self, Material, container, proxy_directory};
+use super::app::service::shared;
+use super::material::{self, Material, proxy_directory};
+use super::stack::{self, service::running};
 use super::{Cx, Error, Resources, Step, image, reload};
-use crate::resource::compose::{Project, compose_v2};
-use crate::resource::file::{Directory, File};
+use crate::resource::file::Directory;
 use crate::resource::image::Image;
 use crate::resource::nginx::Nginx;
 use crate::resource::nginx_build::{NginxBuild, Texts};
 use crate::resource::pending::Pending;
+use crate::resource::retired::Retired;
 use crate::resource::task::Task;
-use crate::resource::ufw::Protocol;
 use crate::resource::{Op, Resource};
-use crate::site::{Mode, Site};
+use crate::site::Mode;
 use conf::Over;
+use service::service;
 
 pub(super) const STEP: Step = Step {
     name: "proxy",
     summary: "nginx in front of the app servers, tested before every reload",
     reads: "nginx's configuration, compose.yaml, the container's state, whether there is a \
             certificate, what the image's nginx was built with (asked once an image)",
-    changes: "/srv/SITE/proxy (conf.d, compose.yaml, the ACME webroot); the container; reloads \
-              nginx without a signal to the container; makes directories of `locations` that are \
+    changes: "/srv/SITE/compose.yaml; /srv/SITE/proxy (conf.d, the ACME webroot); the container; \
+              reloads nginx without a signal to the container; makes directories of `locations` that are \
               missing",
     guarded: false,
     resources,
 };
-
-/// The ports that the proxy serves on, each the same on the host and in the container.
-pub(super) fn ports(site: &Site) -> Vec<(Protocol, u16)> {
-    let mut ports = vec![(Protocol::Tcp, 80)];
-    if !matches!(site.tls.mode, Mode::Off) {
-        ports.push((Protocol::Tcp, 443));
-        if site.proxy.http3 {
-            ports.push((Protocol::Udp, 443));
-        }
-    }
-    ports
-}
-
-/// What the container publishes: 443 also where nothing listens on it and the firewall keeps it
-/// shut, since a container that publishes another port has to be made anew.
-fn published(site: &Site) -> Vec<(Protocol, u16)> {
-    let mut ports = ports(site);
-    let tls = (Protocol::Tcp, 443);
-    if !ports.contains(&tls) {
-        ports.push(tls);
-    }
-    ports
-}
 
 fn failed(e: askama::Error) -> Error {
     Error {
@@ -72,6 +51,7 @@ fn failed(e: askama::Error) -> Error {
 pub(super) fn build(cx: &Cx<'_>) -> NginxBuild {
     NginxBuild {
         image: cx.site.proxy.image.to_string(),
+        user: cx.site.app.user.to_string(),
         receipt: format!("{}/nginx", cx.site.state()),
     }
 }
@@ -86,11 +66,12 @@ pub(super) fn nginx(cx: &Cx<'_>, candidates: &[Material]) -> Result<(Nginx, Pend
         .map(|material| Ok((material.host.clone(), texts(Over::Tls(material))?)))
         .collect();
     let pending = format!("{}/pending/nginx", site.state());
-    let NginxBuild { image, receipt } = build(cx);
+    let NginxBuild { image, receipt, .. } = build(cx);
     let nginx = Nginx {
         path: format!("{}/conf.d/site.conf", proxy_directory(cx)),
         image,
         build: receipt,
+        user: site.app.user.to_string(),
         tls: material::directory(cx),
         certificates: certificates?,
         plain: texts(if off { Over::Http } else { Over::Challenge })?,
@@ -102,41 +83,55 @@ pub(super) fn nginx(cx: &Cx<'_>, candidates: &[Material]) -> Result<(Nginx, Pend
     Ok((nginx, reload))
 }
 
+/// The directories that nginx and certbot, who are the same user, read and write. What an earlier
+/// version left there was root's.
+fn directories(cx: &Cx<'_>) -> Resources {
+    let ids = cx.site.app.user;
+    let directory = proxy_directory(cx);
+    let at = |name: &str| format!("{directory}/{name}");
+    let theirs = |path: String| Directory::new(path, 0o755).owner(ids.to_string());
+    vec![
+        Box::new(Directory::new(&directory, 0o755)),
+        Box::new(Directory::new(at("conf.d"), 0o755)),
+        Box::new(theirs(at("acme")).whole()),
+        Box::new(theirs(at("acme/.well-known"))),
+        Box::new(theirs(at("acme/.well-known/acme-challenge"))),
+        Box::new(theirs(at("cache")).whole()),
+        Box::new(material::keys(cx)),
+        Box::new(theirs("/etc/letsencrypt".to_owned()).whole()),
+    ]
+}
+
 fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let directory = proxy_directory(cx);
-    let project = container(cx);
-    let compose_path = format!("{directory}/compose.yaml");
-    let (compose_text, digest) = compose::text(cx).map_err(failed)?;
     let (nginx, reload) = nginx(cx, &material::until_then(cx))?;
 
     let mut all: Resources = vec![
-        Box::new(compose_v2()),
         Box::new(Image::pulled(cx.site.proxy.image.as_str())),
         Box::new(build(cx)),
-        Box::new(Directory::new(&directory, 0o755)),
-        Box::new(Directory::new(format!("{directory}/conf.d"), 0o755)),
-        Box::new(Directory::new(format!("{directory}/acme"), 0o755)),
-        Box::new(Directory::new(format!("{directory}/cache"), 0o755)),
-        Box::new(Directory::new(material::directory(cx), 0o700)),
-        Box::new(Directory::new("/etc/letsencrypt", 0o755)),
     ];
+    all.extend(directories(cx));
     all.extend(locations::resources(cx));
     all.extend(static_files(cx, &directory)?);
     all.push(Box::new(nginx));
-    all.push(Box::new(File::new(&compose_path, compose_text)));
-    all.push(Box::new(Project {
-        name: project.clone(),
-        file: compose_path,
-        container: project,
-        digest,
-    }));
+    all.extend(stack::file(cx)?);
+    if let Some(service) = service(cx)? {
+        all.push(Box::new(running(cx, &service)));
+    }
     all.push(Box::new(reload));
+    all.push(Box::new(Retired {
+        what: "the proxy's compose.yaml of an earlier version".to_owned(),
+        units: Vec::new(),
+        files: vec![format!("{directory}/compose.yaml")],
+    }));
     Ok(all)
 }
 
 /// The static files that the image carries, copied out of it for nginx to serve.
 fn static_files(cx: &Cx<'_>, directory: &str) -> Result<Resources, Error> {
-    let Some(root) = &cx.site.app.static_root else {
+    // Where collectstatic has a directory of the host's, it brings them.
+    let copied = shared(cx).statics.is_none();
+    let Some(root) = cx.site.app.static_root.as_ref().filter(|_| copied) else {
         return Ok(Vec::new());
     };
     let reference = image::reference(cx)?;

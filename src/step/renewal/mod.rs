@@ -7,11 +7,9 @@
 //! | provided | it is watched |
 //! | off | nothing: what an earlier mode left is removed |
 
-mod sandbox;
-
 use askama::Template;
 
-use self::sandbox::Setting;
+use super::sandbox::{self, Setting};
 use super::{Cx, Error, Resources, Step, certificate, material, reload};
 use crate::resource::Op;
 use crate::resource::certificate::SELF_SIGNED;
@@ -220,6 +218,7 @@ fn arguments(cx: &Cx<'_>, places: &Places, file: &str) -> Vec<String> {
             "letsencrypt".to_owned(),
             cx.site.canonical().to_string(),
             acme.image.to_string(),
+            cx.site.app.user.to_string(),
             places.file("acme"),
             acme.directory.clone(),
             certificate::ca_path(cx).unwrap_or_else(|| "-".to_owned()),
@@ -241,7 +240,9 @@ fn sandbox_of(cx: &Cx<'_>) -> Vec<Setting> {
     if matches!(cx.site.tls.mode, Mode::SelfSigned(_)) {
         writes.push(material::directory(cx));
     }
-    sandbox::renewal(writes)
+    // Certbot's directories aren't root's.
+    let reads = matches!(cx.site.tls.mode, Mode::Acme(_));
+    sandbox::renewal(writes, reads)
 }
 
 fn failed(e: askama::Error) -> Error {

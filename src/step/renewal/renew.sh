@@ -1,13 +1,13 @@
 #!/bin/sh
 # Keeps the certificate of a site young and lets nginx read a new one; run by a timer.
 #
-#   renew.sh [--rehearse] SITE STATE FILE CONTAINER letsencrypt NAME IMAGE WEBROOT SERVER CA
+#   renew.sh [--rehearse] SITE STATE FILE CONTAINER letsencrypt NAME IMAGE USER WEBROOT SERVER CA
 #   renew.sh [--rehearse] SITE STATE FILE CONTAINER self-signed DAYS KIND BITS DOMAIN...
 #   renew.sh [--rehearse] SITE STATE FILE CONTAINER provided
 #   renew.sh --ended SITE STATE
 #
 # STATE is the directory of the site's receipts; FILE the certificate, which may hold its key
-# too; CA "-" or a file of authorities that certbot trusts. A rehearsal asks the authority for
+# too; USER whom certbot runs as; CA "-" or a file of authorities that certbot trusts. A rehearsal asks the authority for
 # all but the certificate; whoever calls it sees to it that nothing else goes on. "--ended" notes
 # the end of a run that couldn't do so itself; systemd says in the environment what it was.
 #
@@ -142,14 +142,16 @@ watch() {
 }
 
 letsencrypt() {
-    name=$1 image=$2 webroot=$3 server=$4 ca=$5
+    name=$1 image=$2 user=$3 webroot=$4 server=$5 ca=$6
     # For one that is missing, certbot has nothing to do and says that all is well.
     conf=${file%/live/*}/renewal/$name.conf
     if [ ! -e "$file" ] || [ ! -e "$conf" ]; then
         fault "there is no certificate that certbot could renew ($file, $conf): run provision"
         return 1
     fi
-    set -- run --rm --name "$site-certbot" --volume "${file%/live/*}:/etc/letsencrypt" \
+    set -- run --rm --name "$site-certbot" --user "$user" --cap-drop ALL \
+        --security-opt no-new-privileges --read-only --tmpfs /tmp:mode=1777 \
+        --tmpfs /var/log/letsencrypt:mode=1777 --volume "${file%/live/*}:/etc/letsencrypt" \
         --volume /var/lib/letsencrypt:/var/lib/letsencrypt --volume "$webroot:/var/www/html"
     if [ "$ca" != - ]; then
         set -- "$@" --volume "$ca:/etc/ssl/acme-ca.pem:ro" \

@@ -8,8 +8,9 @@ use crate::program::PROGRAM;
 use crate::servers::{assert_untouched, converged, fingerprints, run};
 use crate::site;
 
-/// Kilobytes that a converged run may take.
-const MEMORY: u64 = 40 * 1024;
+/// Kilobytes that a converged run may take, beside the pages of the program itself: those of this
+/// unoptimised build are many times those of the one that is shipped, which the bench measures whole.
+const MEMORY: u64 = 16 * 1024;
 
 pub fn second_run() {
     converged();
@@ -34,8 +35,8 @@ pub fn second_run() {
     assert!(peak > 1024 && peak < MEMORY, "{peak} kB");
 }
 
-/// The most memory that the program ever held, in kilobytes, by the kernel's own mark
-/// (VmHWM, proc_pid_status(5)).
+/// The most memory of its own that the program was seen to hold, in kilobytes, as the kernel counts
+/// it (RssAnon, proc_pid_status(5)).
 fn peak_memory(args: &[&str]) -> u64 {
     let mut child = Command::new(PROGRAM)
         .args(args)
@@ -46,7 +47,9 @@ fn peak_memory(args: &[&str]) -> u64 {
     let mut peak = 0;
     while child.try_wait().unwrap().is_none() {
         let status = std::fs::read_to_string(&status).unwrap_or_default();
-        let mark = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let mark = status
+            .lines()
+            .find_map(|line| line.strip_prefix("RssAnon:"));
         let mark = mark.and_then(|mark| mark.trim().strip_suffix(" kB")?.parse().ok());
         peak = peak.max(mark.unwrap_or(0));
         thread::sleep(Duration::from_millis(1));

@@ -165,12 +165,26 @@ pub fn files() {
     converged();
     let test = console("proxy", "docker exec polls-proxy nginx -t 2>&1");
     assert!(test.contains("test is successful"), "{test}");
-    for (host, file) in [
-        ("app1", "/srv/polls/app/compose.yaml"),
-        ("app2", "/srv/polls/app/compose.yaml"),
-        ("proxy", "/srv/polls/proxy/compose.yaml"),
-    ] {
-        console(host, &format!("docker compose -f {file} config --quiet"));
+    for host in servers::HOSTS {
+        for profile in ["", "--profile manage"] {
+            let config = format!("cd /srv/polls && docker compose {profile} config --quiet 2>&1");
+            assert_eq!(console(host, &config).trim(), "", "{host}");
+        }
+        let said = console(
+            host,
+            "systemd-analyze verify /etc/systemd/system/polls.service 2>&1",
+        );
+        assert!(!said.contains("polls"), "{said}");
+        // No process of a container is root's.
+        let users = "docker ps --quiet | xargs -n 1 docker inspect -f '{{.Name}} {{.Config.User}}'";
+        for line in console(host, users).lines() {
+            assert!(line.ends_with(" 10001:10001"), "{line} on {host}");
+        }
+    }
+    for unit in ["polls", "polls-renew"] {
+        let rated =
+            format!("systemd-analyze security --no-pager --threshold=50 {unit}.service 2>&1");
+        console("proxy", &rated);
     }
     let units = "/etc/systemd/system/polls-renew.service /etc/systemd/system/polls-renew.timer";
     let said = console("proxy", &format!("systemd-analyze verify {units} 2>&1"));

@@ -1,5 +1,6 @@
 //! What is shown, in order. Each can be asked for alone.
 
+mod attached;
 mod audit;
 mod become_root;
 mod bookworm;
@@ -24,6 +25,7 @@ mod over_time;
 mod power;
 mod refusals;
 mod rules;
+mod single;
 mod ssh_servers;
 mod tls;
 mod values;
@@ -166,6 +168,22 @@ pub const ALL: &[Scenario] = &[
     (
         "audit_finds_what_docker_publishes_past_ufw",
         audit::the_classic_hole,
+    ),
+    (
+        "attached_manage_s_output_input_and_exit_code_are_the_operator_s",
+        attached::streams,
+    ),
+    (
+        "attached_on_a_terminal_manage_has_one_too",
+        attached::terminal,
+    ),
+    (
+        "attached_logs_come_from_every_host_and_end_with_ctrl_c",
+        attached::logs,
+    ),
+    (
+        "attached_to_a_stopped_container_says_what_to_do",
+        attached::stopped,
     ),
     (
         "values_arrive_in_the_container_byte_for_byte",
@@ -362,6 +380,34 @@ pub const ALL: &[Scenario] = &[
     (
         "refused_a_port_that_something_else_holds",
         refusals::taken_port,
+    ),
+    (
+        "single_compose_from_a_bare_server_to_a_site_that_is_used_and_outlasts_power_cuts",
+        single::compose,
+    ),
+    (
+        "single_uwsgi_behind_a_socket_from_a_bare_server_to_a_site_that_is_used",
+        single::uwsgi,
+    ),
+    (
+        "single_provided_certificate_and_directory_from_a_bare_server_to_a_site_that_is_used",
+        single::provided,
+    ),
+    (
+        "single_minimal_from_a_bare_server_to_a_site_that_is_used",
+        single::minimal,
+    ),
+    (
+        "single_database_host_serves_its_app_servers_and_nobody_else",
+        single::database_host,
+    ),
+    (
+        "single_life_rows_survive_a_backup_a_fresh_server_and_a_new_major_version",
+        single::rows_survive,
+    ),
+    (
+        "single_canary_secrets_are_nowhere_that_others_can_look",
+        single::canary,
     ),
     (
         "ssh_servers_of_debian_13_are_reached_or_refused_in_clear_words",

@@ -1,0 +1,152 @@
+//! The life of a site's data: rows that survive a backup, the end of their server, a restore and a
+//! new major version, and what is cut off in the middle of each.
+
+use std::fs;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use provision::engine::life::archive;
+use toml::Table;
+
+use super::example::{Deployed, MINIMAL};
+use super::manage;
+use crate::program::{Running, provision, succeeds};
+use crate::servers::{console, run_with};
+use crate::site::set;
+
+/// How long something may take to begin.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Kills what works on the site's data on its server, at once and with all that it started.
+fn killed(site: &Deployed, verb: &str) {
+    let machine = site.example.app().name;
+    // The bracket keeps this command from being what it looks for.
+    let (last, rest) = verb.split_at(1);
+    let pattern = format!("provision [{last}]{rest} {}", site.example.site);
+    let start = Instant::now();
+    loop {
+        let found = console(
+            machine,
+            &format!("pkill -KILL -f '{pattern}' && echo hit || :"),
+        );
+        if found.contains("hit") {
+            return;
+        }
+        assert!(start.elapsed() < LIMIT, "{verb} never began");
+        sleep(Duration::from_millis(300));
+    }
+}
+
+fn written(site: &Deployed, version: u16) {
+    let file = site.file();
+    let mut table: Table = fs::read_to_string(&file).unwrap().parse().unwrap();
+    set(&mut table, &["postgres", "version"], i64::from(version));
+    fs::write(file, table.to_string()).unwrap();
+}
+
+/// The names of the backups in a directory that count.
+fn backups(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(".tar")).collect()
+}
+
+fn counted(site: &Deployed) -> String {
+    manage(site, "checksum").trim().to_owned()
+}
+
+fn serves(site: &Deployed) -> String {
+    let command = format!(
+        "docker exec {}-postgres psql -U postgres -XAtc 'show server_version_num'",
+        site.example.site
+    );
+    console(site.example.app().name, &command)
+}
+
+/// Nothing is left to be done, and the site is proven.
+fn settled(site: &Deployed) {
+    let file = site.file();
+    // It proves the site only where something was left to be done.
+    let ended = run_with(&file);
+    assert_eq!(ended.code, Some(0), "{ended}");
+    succeeds(&["verify", file.to_str().unwrap(), "--json"]);
+    let planned = provision(&["plan", file.to_str().unwrap(), "--json"]);
+    assert_eq!(planned.differing(), [""; 0], "{planned}");
+}
+
+pub fn rows_survive() {
+    let site = Deployed::prepare(&MINIMAL);
+    written(&site, 15);
+    let file = site.file();
+    let file = file.to_str().unwrap();
+    let name = site.example.site;
+    let machine = site.example.app().name;
+    run_with(&site.file()).proven();
+    manage(&site, "fill 10000");
+    let before = counted(&site);
+    assert!(before.starts_with("10000 notes"), "{before}");
+
+    // Cut in the middle, it is none: neither there nor here.
+    let here = site.dir().join("backups");
+    fs::create_dir(&here).unwrap();
+    let to = here.to_str().unwrap();
+    let cut = Running::start(&["backup", file, "--output", to, "--json"]);
+    killed(&site, "--held");
+    let cut = cut.end();
+    assert_eq!(cut.code, Some(3), "{cut}");
+    assert_eq!(backups(&here), [""; 0]);
+    let listed = succeeds(&["backup", file, "--list", "--json"]);
+    let found = &listed.told("backups")[0]["backups"];
+    assert_eq!(found.as_array().map(Vec::len), Some(0), "{listed}");
+
+    succeeds(&["backup", file, "--output", to, "--json"]);
+    let [backup] = backups(&here).try_into().unwrap();
+    let backup = here.join(backup);
+    let whole = archive::check(&backup).unwrap();
+    assert!(whole.manifest.rows >= 10_000, "{whole:?}");
+    let backup = backup.to_str().unwrap();
+
+    // The end of the site, and of its server.
+    succeeds(&["destroy", file, "--confirm", name, "--json"]);
+    let left = console(machine, "docker ps -aq; docker volume ls -q");
+    assert_eq!(left.trim(), "", "{left}");
+    let again = succeeds(&["destroy", file, "--confirm", name, "--json"]);
+    assert_eq!(again.summary()["changed"], 0, "{again}");
+    succeeds(&["lab", "reset", machine]);
+    run_with(&site.file()).proven();
+    assert!(counted(&site).starts_with("0 notes"));
+
+    // A restore that is cut leaves what served.
+    manage(&site, "fill 3");
+    let three = counted(&site);
+    let cut = Running::start(&["restore", backup, file, "--yes", "--json"]);
+    killed(&site, "restore");
+    let cut = cut.end();
+    assert_eq!(cut.code, Some(3), "{cut}");
+    assert_eq!(counted(&site), three);
+    succeeds(&["restore", backup, file, "--yes", "--json"]);
+    assert_eq!(counted(&site), before);
+    settled(&site);
+    succeeds(&["restore", "--undo", file, "--yes", "--json"]);
+    assert_eq!(counted(&site), three);
+    succeeds(&["restore", "--undo", file, "--yes", "--json"]);
+    assert_eq!(counted(&site), before);
+
+    // From 15 to 17.
+    written(&site, 17);
+    run_with(&site.file()).proven();
+    assert!(serves(&site).starts_with("17"), "{}", serves(&site));
+    assert_eq!(counted(&site), before);
+    settled(&site);
+
+    // Stopped, and back.
+    succeeds(&["down", file, "--yes", "--json"]);
+    assert_eq!(console(machine, "docker ps -q").trim(), "");
+    run_with(&site.file()).proven();
+    assert_eq!(counted(&site), before);
+    succeeds(&["restore", "--forget", file, "--yes", "--json"]);
+    let volumes = console(machine, "docker volume ls -q");
+    assert_eq!(volumes.lines().count(), 1, "{volumes}");
+    settled(&site);
+}

@@ -1,0 +1,224 @@
+//! The example sites that bring their own database: from bare servers to a site that is used, and
+//! back again after a restart. Each is the file in examples/, with nothing changed but where the
+//! lab's servers are and whom the lab trusts.
+//!
+//! | file | what it is about |
+//! |---|---|
+//! | `canary` | secrets, and where others could find them |
+//! | `example` | an example as the lab can run it |
+//! | `life` | backups, restores, a new major version, the end of a site |
+//! | `visitor` | somebody who leaves a note and a picture |
+//! | `stack` | what runs on a server: containers, units, ports |
+
+mod canary;
+mod example;
+mod life;
+mod stack;
+mod visitor;
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::outside::open_ports;
+use crate::program::{Ended, provision, succeeds, text};
+use crate::servers::{console, run_with};
+pub use canary::canary;
+use example::{Deployed, Example};
+pub use life::rows_survive;
+use visitor::Visitor;
+
+/// How long a site may take to come back.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// From bare servers to the site with one run, which a second one leaves alone.
+fn from_bare_servers(example: &'static Example) -> Deployed {
+    let site = Deployed::prepare(example);
+    let first = run_with(&site.file()).proven();
+    let second = run_with(&site.file());
+    eprintln!(
+        "{}: {:.0?}, again {:.1?}",
+        example.file, first.took, second.took
+    );
+    let hosts = example.machines.len();
+    assert_nothing_to_do(&second, hosts);
+    site
+}
+
+/// One connection and one command a server, and nothing changed.
+fn assert_nothing_to_do(ended: &Ended, hosts: usize) {
+    assert_eq!(ended.code, Some(0), "{ended}");
+    let summary = ended.summary();
+    for (key, value) in [
+        ("changed", 0),
+        ("failed", 0),
+        ("connections", hosts),
+        ("execs", hosts),
+    ] {
+        assert_eq!(summary[key], value, "{key}: {ended}");
+    }
+}
+
+/// Everything that all of the example sites have to hold.
+fn holds(site: &Deployed) -> Visitor {
+    let mut visitor = Visitor::new(site);
+    visitor.leaves_a_note_with_a_picture();
+    visitor.gets_files_from_nginx();
+    visitor.counts(site.example.redis);
+    for (_, machine) in site.example.machines {
+        stack::containers(machine.name, site.example.site);
+        stack::files(machine.name, site.example.site);
+        let open: &[u16] = match machine.name {
+            "proxy" => &[22, 80, 443],
+            _ => &[22],
+        };
+        for address in [machine.address().to_string(), machine.ipv6().to_string()] {
+            assert_eq!(open_ports(&address), open, "{} by {address}", machine.name);
+        }
+    }
+    visitor
+}
+
+/// Every server is restarted, and all is as before: containers, proof, notes.
+fn survives_a_restart(site: &Deployed, visitor: &mut Visitor) {
+    let file = site.file();
+    let file = file.to_str().unwrap();
+    let verify = succeeds(&["verify", "--reboot", "--yes", file, "--json"]);
+    let restarted = verify.told("restarted");
+    assert_eq!(restarted.len(), site.example.machines.len(), "{verify}");
+    for compared in verify.told("compared") {
+        let differences = compared["differences"].as_array().map(Vec::len);
+        assert_eq!(
+            differences,
+            Some(0),
+            "{} {compared}",
+            text(&compared["host"])
+        );
+    }
+    is_as_before(site, visitor);
+}
+
+/// The power goes, and comes back.
+fn survives_a_power_cut(site: &Deployed, visitor: &mut Visitor) {
+    let mut cut = vec!["lab", "power-cut"];
+    let mut start = vec!["lab", "start"];
+    for (_, machine) in site.example.machines {
+        cut.push(machine.name);
+        start.push(machine.name);
+    }
+    succeeds(&cut);
+    succeeds(&start);
+    is_as_before(site, visitor);
+}
+
+fn is_as_before(site: &Deployed, visitor: &mut Visitor) {
+    let start = Instant::now();
+    while !visitor.sees_the_note() {
+        assert!(start.elapsed() < LIMIT, "no note after {LIMIT:?}");
+        sleep(Duration::from_millis(500));
+    }
+    visitor.gets_files_from_nginx();
+    let file = site.file();
+    let planned = provision(&["plan", file.to_str().unwrap(), "--json"]);
+    assert_eq!(planned.code, Some(0), "{planned}");
+    assert_eq!(planned.differing(), [""; 0], "{planned}");
+    visitor.leaves_a_note_with_a_picture();
+}
+
+/// What `manage.py` prints on the server with the app.
+fn manage(site: &Deployed, words: &str) -> String {
+    let container = format!("{}-app", site.example.site);
+    console(
+        site.example.app().name,
+        &format!("docker exec {container} python manage.py {words}"),
+    )
+}
+
+pub fn compose() {
+    let site = from_bare_servers(&example::COMPOSE);
+    let mut visitor = holds(&site);
+    // Sessions are read from Redis, beside the count.
+    let keys = stack::redis_keys(site.example.site);
+    assert!(keys.contains("sessions.cached_db"), "{keys}");
+    assert!(keys.contains(":hits"), "{keys}");
+    // The fixture is there, and knows the stranger's network.
+    let said = manage(&site, "checksum");
+    assert!(said.contains(" 12 networks, "), "{said}");
+    visitor.sees("the second book of examples");
+    survives_a_power_cut(&site, &mut visitor);
+    survives_a_restart(&site, &mut visitor);
+}
+
+pub fn uwsgi() {
+    let site = from_bare_servers(&example::UWSGI);
+    let mut visitor = holds(&site);
+    // Nothing of the app listens but for itself: nginx has its socket.
+    let listening = console(
+        "proxy",
+        "docker exec album-app cat /proc/net/tcp /proc/net/tcp6",
+    );
+    // State 0A is listening; 127.0.0.1 is for the health check, and 127.0.0.11 is Docker's own
+    // resolver in every container (proc_net_tcp.txt of the kernel).
+    let listening: Vec<&str> = listening
+        .lines()
+        .filter(|line| line.split_whitespace().nth(3) == Some("0A"))
+        .filter(|line| !line.contains(": 0100007F:") && !line.contains(": 0B00007F:"))
+        .collect();
+    assert!(listening.is_empty(), "{listening:?}");
+    let argv = console("proxy", "docker top album-app -eo pid,args");
+    assert!(argv.contains("uwsgi"), "{argv}");
+    survives_a_restart(&site, &mut visitor);
+}
+
+pub fn provided() {
+    let site = from_bare_servers(&example::PROVIDED);
+    let mut visitor = holds(&site);
+    // The data lies in the directory that was asked for, each major version by itself, and
+    // belongs to the database alone.
+    let lies = console(
+        "proxy",
+        "cd /srv/database/17; stat -c '%u %a' .; cat PG_VERSION; stat -c %i PG_VERSION; \
+         docker exec bureau-postgres sh -c 'stat -c %i $PGDATA/PG_VERSION'",
+    );
+    let lies: Vec<&str> = lies.lines().collect();
+    assert_eq!(lies[..2], ["999 700", "17"], "{lies:?}");
+    assert_eq!(lies[2], lies[3], "the container's data is this");
+    survives_a_restart(&site, &mut visitor);
+}
+
+pub fn minimal() {
+    let site = from_bare_servers(&example::MINIMAL);
+    let mut visitor = holds(&site);
+    survives_a_restart(&site, &mut visitor);
+}
+
+pub fn database_host() {
+    let site = Deployed::prepare(&example::DATABASE_HOST);
+    // The lab's own database makes room for the site's.
+    console("db", "systemctl disable --now postgresql 2>&1");
+    let first = run_with(&site.file()).proven();
+    let second = run_with(&site.file());
+    eprintln!(
+        "{}: {:.0?}, again {:.1?}",
+        site.example.file, first.took, second.took
+    );
+    assert_nothing_to_do(&second, 4);
+    let mut visitor = Visitor::new(&site);
+    visitor.votes();
+    for (_, machine) in site.example.machines {
+        stack::containers(machine.name, site.example.site);
+        stack::files(machine.name, site.example.site);
+        for address in [machine.address().to_string(), machine.ipv6().to_string()] {
+            let open = open_ports(&address);
+            match machine.name {
+                "proxy" => assert_eq!(open, [22, 80, 443], "{address}"),
+                _ => assert_eq!(open, [22], "{address}"),
+            }
+        }
+    }
+    // On the private network too: the app servers get through, the proxy doesn't.
+    let knock =
+        "timeout 3 bash -c ': </dev/tcp/10.20.0.14/5432' 2>/dev/null && echo open || echo shut";
+    for (machine, sees) in [("app1", "open"), ("app2", "open"), ("proxy", "shut")] {
+        assert_eq!(console(machine, knock).trim(), sees, "from {machine}");
+    }
+}
