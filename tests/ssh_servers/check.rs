@@ -137,7 +137,7 @@ pub async fn check(kit: &Kit, address: IpAddr, rows: &[Started], at: usize) -> R
         Must::Fails(stage, words) => refused(row, *stage, words, dialer.connect(&target).await),
         Must::Idles(words) => {
             let session = connect(&dialer, &target).await?;
-            let outcome = session.exec(Exec::new("sleep 3")).await.map(|_| session);
+            let outcome = session.exec(Exec::new("sleep 30")).await.map(|_| session);
             refused(row, Stage::Exec, words, outcome)
         }
         Must::TurnsAway(words) => {

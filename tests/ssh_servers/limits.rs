@@ -10,7 +10,8 @@ use super::row::{Must, Row, sshd};
 
 /// The rows.
 pub fn rows() -> Vec<Row> {
-    let quiet = Must::Runs("sleep 4; echo done", "done\n", Status::Code(0));
+    // Seconds enough to log in, and to answer, on a busy machine.
+    let quiet = Must::Runs("sleep 10; echo done", "done\n", Status::Code(0));
     vec![
         // Of a second handful that comes at once, one may be refused: sshd may still count the
         // first. A further connection is opened then.
@@ -47,7 +48,7 @@ pub fn rows() -> Vec<Row> {
         )),
         Row::new(
             "asks for signs of life",
-            sshd("ClientAliveInterval 1\nClientAliveCountMax 1"),
+            sshd("ClientAliveInterval 3\nClientAliveCountMax 1"),
         )
         .must(quiet),
         Row::new("closes quiet commands", sshd("ChannelTimeout session:*=1"))
@@ -67,7 +68,7 @@ pub fn rows() -> Vec<Row> {
             .since(9, 8)
             .client(|kit, target| {
                 target.identity.key = Some(kit.path(OTHERS[0]));
-                target.patience.connect = Duration::from_secs(3);
+                target.patience.connect = Duration::from_secs(6);
             })
             .must(Must::TurnsAway(&[
                 "Not allowed at this time",
