@@ -98,6 +98,14 @@ pub enum Error {
         /// The steps there are.
         known: Vec<String>,
     },
+    /// No selected step runs on a selected host.
+    #[error("{} has no part in {}: give another --host, or leave it out", .hosts.join(", "), .steps.join(", "))]
+    Elsewhere {
+        /// The hosts.
+        hosts: Vec<String>,
+        /// The steps.
+        steps: Vec<String>,
+    },
     /// The proof was asked for, and the rest of the selection leaves it out.
     #[error("the proof needs every host: leave out --host and --skip verify")]
     NoProof,
@@ -112,8 +120,8 @@ pub enum Error {
 /// Makes the plan. `now` is in seconds since 1970.
 ///
 /// # Errors
-/// If a host or step is selected that doesn't exist, a role has no host, or the proof is asked
-/// for and left out at once.
+/// If a host or step is selected that doesn't exist, a role has no host, none of the selected steps
+/// runs on a selected host, or the proof is asked for and left out at once.
 pub fn plan(
     site: &Site,
     playbook: &Playbook,
@@ -155,6 +163,12 @@ pub fn plan(
             });
         }
     }
+    if hosts.is_empty() && !selection.hosts.is_empty() && !selection.only.is_empty() {
+        return Err(Error::Elsewhere {
+            hosts: selection.hosts.clone(),
+            steps: selection.only.clone(),
+        });
+    }
     let has = |name: &str| entries.iter().any(|entry| entry.step == name);
     let checks = if has("verify") {
         step::checks(site)
@@ -193,15 +207,14 @@ fn entries<'a>(
         if entry.step == "verify" && !selection.hosts.is_empty() {
             continue;
         }
-        let without = |role: &&Role| site.with_role(**role).next().is_none();
-        if entry.optional && entry.on.iter().any(|role| without(&role)) {
+        let without = |role: &Role| site.with_role(*role).next().is_none();
+        let named = selection.only.contains(&entry.step);
+        if entry.optional && !named && entry.on.iter().any(without) {
             continue;
         }
-        for role in &entry.on {
-            if site.with_role(*role).next().is_none() {
-                let (step, role) = (entry.step.clone(), role.as_str().to_owned());
-                return Err(Error::NoHost { step, role });
-            }
+        if let Some(role) = entry.on.iter().find(|role| without(role)) {
+            let (step, role) = (entry.step.clone(), role.as_str().to_owned());
+            return Err(Error::NoHost { step, role });
         }
         entries.push(entry);
     }

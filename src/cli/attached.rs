@@ -18,7 +18,6 @@ use tokio::time::{Instant, sleep_until};
 use super::ask::{Operator, Way};
 use super::stage::INTERRUPTED;
 use super::terminal::{self, Raw};
-use super::vault::Opener;
 use super::{Error, SshArgs, prepare, prompt, run};
 use crate::engine::{self, Attached, Events, Leash, Nowhere, Order, Settings};
 use crate::event::{Event, Failure};
@@ -143,7 +142,7 @@ impl Desk {
         place: &PlaceArgs,
         hosts: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<Self, Error> {
-        let site = site::load(&place.site, &Opener::default())?;
+        let site = site::load_without_values(&place.site)?;
         let settings = prepare::settings(site, &place.ssh)?;
         let hosts: Vec<String> = hosts.into_iter().map(|h| h.as_ref().to_owned()).collect();
         prepare::known_hosts(&settings, &hosts)?;

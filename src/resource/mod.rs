@@ -24,6 +24,7 @@
 //! | [`retired`] | units and files of ours that are no longer wanted |
 //! | [`certificate`] | a certificate: an authority's, the operator's or one that signs itself |
 //! | [`old_images`] | images of earlier revisions that go |
+//! | [`orphans`] | containers of the site whose role has moved |
 //! | [`purged`] | a package that is not to be there |
 //! | [`requirement`] | something a host must be, that we don't change |
 
@@ -39,6 +40,7 @@ pub mod nginx;
 pub mod nginx_build;
 pub mod old_images;
 pub mod op;
+pub mod orphans;
 pub mod packages;
 pub mod pending;
 pub mod postgres;

@@ -16,17 +16,28 @@ use super::{
 use super::{NoVault, Vault};
 use crate::input::{Document, Error};
 
+/// What to do where there is none.
+const BEGIN: &str =
+    "`provision init` writes a first one; another's path can be given as an argument";
+
 /// Reads a site.toml, with everything it names: the key, the env file, the CA, the
 /// operator's environment and the source directory.
 ///
 /// # Errors
 /// It can't be read, or the first mistake in it.
 pub fn load(path: &Path, vault: &dyn Vault) -> Result<Site, Error> {
-    let document = Document::open(
-        path,
-        "`provision init` writes a first one; another's path can be given as an argument",
-    )?;
-    resolve(document, path, &|name| std::env::var_os(name), vault)
+    let document = Document::open(path, BEGIN)?;
+    resolve(document, path, &|name| std::env::var_os(name), Some(vault))
+}
+
+/// The same without the values of secrets: for what goes to containers that run, and needs to know
+/// no more than where. Nothing may be planned with it.
+///
+/// # Errors
+/// It can't be read, or the first mistake in it.
+pub fn load_without_values(path: &Path) -> Result<Site, Error> {
+    let document = Document::open(path, BEGIN)?;
+    resolve(document, path, &|name| std::env::var_os(name), None)
 }
 
 /// The same for a text that `file` is said to hold, with a given environment. Paths in the
@@ -40,14 +51,14 @@ pub fn parse(
     env: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Site, Error> {
     let document = Document::new(file.display().to_string(), text);
-    resolve(document, file, &env, &NoVault)
+    resolve(document, file, &env, Some(&NoVault))
 }
 
 fn resolve(
     mut document: Document,
     file: &Path,
     env: Lookup<'_>,
-    vault: &dyn Vault,
+    vault: Option<&dyn Vault>,
 ) -> Result<Site, Error> {
     let secrets = secret_places(document.text());
     document.hide(secrets);

@@ -46,7 +46,7 @@ pub use data::{Backup, Postgres, Redis};
 pub use destination::{Destination, NoDestination};
 pub use git::{GitError, git_archive, resolve_git};
 pub use jump::Jump;
-pub use load::{load, parse};
+pub use load::{load, load_without_values, parse};
 pub use name::{
     AbsolutePath, Domain, Email, EnvName, HostName, ImageRef, InvalidName, SiteName, UrlPath,
     UserName,

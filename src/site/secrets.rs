@@ -204,16 +204,20 @@ fn own(raw: &RawSite) -> impl Iterator<Item = Text> {
 /// The values that may be asked for.
 pub(super) struct Values<'a> {
     secrets: &'a Secrets,
-    vault: &'a dyn Vault,
+    /// `None`: none is looked for, and each is [`UNKNOWN`].
+    vault: Option<&'a dyn Vault>,
     held: BTreeMap<EnvName, Secret>,
 }
+
+/// What stands for a value that wasn't looked for: no text that anything would be masked by.
+const UNKNOWN: &str = "?";
 
 impl<'a> Values<'a> {
     /// Opens the secrets file if one of these names has to be looked for in it.
     pub fn new(
         reader: &Reader<'_>,
         secrets: &'a Secrets,
-        vault: &'a dyn Vault,
+        vault: Option<&'a dyn Vault>,
         raw: &RawSite,
     ) -> Result<Self, Error> {
         let mut names = asked_for(raw).into_iter();
@@ -225,7 +229,7 @@ impl<'a> Values<'a> {
             name.is_none()
         };
         let mut held = BTreeMap::new();
-        if let Some(first) = names.find(elsewhere) {
+        if let (Some(first), Some(vault)) = (names.find(elsewhere), vault) {
             let at = raw
                 .secrets
                 .file
@@ -258,12 +262,15 @@ impl<'a> Values<'a> {
         text: &Text,
         warnings: &mut Vec<String>,
     ) -> Result<String, Error> {
+        let Some(vault) = self.vault else {
+            return Ok(UNKNOWN.to_owned());
+        };
         let name = text.get_ref();
         let of = |known: &EnvName| known.as_str() == name;
         let from = self.secrets.from.iter().find(|(known, _)| of(known));
         let kept = match from {
             Some((_, source)) => {
-                let value = self.vault.fetch(source).map_err(|why| {
+                let value = vault.fetch(source).map_err(|why| {
                     let what = format!("{name} can't be had from where `from` says: {why}");
                     reader.wrong(text.span(), what, "mend its entry in [secrets.from]")
                 })?;

@@ -67,3 +67,20 @@ fn a_host_that_is_not_there_is_a_failure_of_its_own() {
         assert!(said.stderr.contains("\nnext: "), "{}", said.stderr);
     }
 }
+
+#[test]
+fn who_sits_at_a_container_is_asked_for_no_secret_of_the_site() {
+    let site = SITE.replace("[app]\n", "[app]\nsecrets = [\"DJANGO_SECRET_KEY\"]\n");
+    let home = Home::new(&site);
+    let planned = home.call(&["plan"]);
+    assert_eq!(planned.code, 2, "{}", planned.stderr);
+    assert!(
+        planned.stderr.contains("DJANGO_SECRET_KEY"),
+        "{}",
+        planned.stderr
+    );
+    for arguments in [&["manage", "check"][..], &["logs"]] {
+        let said = home.call(arguments);
+        assert!(said.stderr.starts_with("one: connect: "), "{}", said.stderr);
+    }
+}

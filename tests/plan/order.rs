@@ -269,3 +269,31 @@ fn a_role_without_a_host_is_an_error() {
     };
     assert!(plan_of(&text, &apps).is_ok(), "no step of it needs a proxy");
 }
+
+#[test]
+fn a_step_that_is_left_out_by_itself_is_an_error_once_it_is_asked_for() {
+    assert!(!steps(&whole(SCALED)).contains("postgres"));
+    let asked = Selection {
+        only: words(&["postgres"]),
+        ..Selection::default()
+    };
+    let error = plan_of(SCALED, &asked).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "step postgres runs on role \"db\", and no host in site.toml has it"
+    );
+}
+
+#[test]
+fn a_step_on_a_host_it_never_runs_on_is_an_error() {
+    let elsewhere = Selection {
+        only: words(&["proxy"]),
+        hosts: words(&["app1"]),
+        ..Selection::default()
+    };
+    let error = plan_of(SCALED, &elsewhere).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "app1 has no part in proxy: give another --host, or leave it out"
+    );
+}

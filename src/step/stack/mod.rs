@@ -38,6 +38,12 @@ fn services(cx: &Cx<'_>) -> Result<Vec<Service>, Error> {
     Ok(all)
 }
 
+/// The names of the services of a host.
+pub(super) fn names(cx: &Cx<'_>) -> Result<Vec<String>, Error> {
+    let all = services(cx)?.into_iter();
+    Ok(all.map(|service| service.name.to_owned()).collect())
+}
+
 /// The host's compose.yaml.
 pub(super) fn text(cx: &Cx<'_>) -> Result<String, Error> {
     let services = services(cx)?;

@@ -4,13 +4,15 @@
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use toml::{Table, Value};
 
 use super::example::{self, Deployed};
+use super::visitor::Visitor;
 use crate::cmdlines::Watch;
 use crate::program::{Ended, PROGRAM, provision, succeeds};
-use crate::servers::console;
+use crate::servers::{console, run_with};
 use crate::site::{at, set};
 
 /// What all of them begin with. It is no secret itself: the looks may name it.
@@ -128,7 +130,47 @@ pub fn canary() {
     }
     assert!(used.contains(PLAIN));
 
+    rotated(&site);
     planted();
+}
+
+/// How long the board may be gone while it gets new passwords: as long as its containers take to
+/// start again, on a busy machine.
+const RESTART: Duration = Duration::from_secs(30);
+
+/// New passwords of database and cache are one run.
+fn rotated(site: &Deployed) {
+    let file = site.file();
+    let file = file.to_str().unwrap();
+    let mut visitor = Visitor::new(site);
+    visitor.leaves_a_note_with_a_picture();
+    for slot in ["POSTGRES_PASSWORD", "REDIS_PASSWORD"] {
+        succeeds(&["secrets", file, "--generate", slot]);
+    }
+    let gone = visitor.looks_on(|| {
+        run_with(&site.file()).proven();
+    });
+    eprintln!("new passwords: the board was gone for {gone:.1?}");
+    assert!(gone < RESTART, "{gone:?}");
+    visitor.leaves_a_note_with_a_picture();
+    visitor.counts(true);
+    let planned = provision(&["plan", file, "--json"]);
+    assert_eq!(planned.differing(), [""; 0], "{planned}");
+
+    // The old ones open nothing any more. Over the network: the socket asks nobody.
+    let old = format!(
+        "docker exec --env PGPASSWORD={} board-postgres psql -h board-postgres -U board -XAtc 'select 1' \
+         2>&1 || :",
+        value("POSTGRES_PASSWORD")
+    );
+    let said = console("proxy", &old);
+    assert!(said.contains("password authentication failed"), "{said}");
+    let old = format!(
+        "docker exec --env REDISCLI_AUTH={} board-redis redis-cli ping 2>&1 || :",
+        value("REDIS_PASSWORD")
+    );
+    let said = console("proxy", &old);
+    assert!(!said.contains("PONG"), "{said}");
 }
 
 /// Each look sees what is put in front of it.

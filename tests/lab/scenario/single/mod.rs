@@ -16,11 +16,13 @@ mod life;
 mod stack;
 mod visitor;
 
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::outside::open_ports;
-use crate::program::{Ended, provision, succeeds, text};
+use crate::program::{Ended, PROGRAM, provision, succeeds, text};
 use crate::servers::{console, run_with};
 pub use canary::canary;
 use example::{Deployed, Example};
@@ -133,9 +135,64 @@ fn manage(site: &Deployed, words: &str) -> String {
     )
 }
 
+/// What a program in a container prints, called as an operator would; its exit code is 0.
+fn by_hand(site: &Deployed, verb: &str, args: &[&str], stdin: &str) -> String {
+    let mut child = Command::new(PROGRAM)
+        .args([verb, "--site"])
+        .arg(site.file())
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut keyboard = child.stdin.take().unwrap();
+    keyboard.write_all(stdin.as_bytes()).unwrap();
+    drop(keyboard);
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{verb} {args:?}: {ended:?}");
+    String::from_utf8(ended.stdout).unwrap()
+}
+
+/// The database and the cache by their own clients, as the site's user and with its password.
+fn is_reached_by_hand(site: &Deployed) {
+    let user = "select current_user, (select rolsuper from pg_roles where rolname = current_user)";
+    let asked = by_hand(site, "dbshell", &["--", "-XAtc", user], "");
+    assert_eq!(asked.trim(), format!("{}|f", site.example.site));
+    let typed = by_hand(site, "dbshell", &["--", "-XAt"], "select 6 * 7;\n");
+    assert_eq!(typed.trim(), "42");
+    assert_eq!(by_hand(site, "redis-cli", &["ping"], "").trim(), "PONG");
+    let typed = by_hand(site, "redis-cli", &[], "set by hand\nget by\ndel by\n");
+    assert_eq!(typed.lines().collect::<Vec<_>>(), ["OK", "hand", "1"]);
+    let logged = by_hand(site, "logs", &["postgres", "--tail", "1"], "");
+    assert_eq!(logged.lines().count(), 1, "{logged}");
+}
+
+/// A container of a service that was moved elsewhere is told of, and goes.
+fn loses_what_has_no_service(site: &Deployed) {
+    let name = site.example.site;
+    let start = format!(
+        "docker run --detach --name {name}-mail --label com.docker.compose.project={name} \
+         --label com.docker.compose.service=mail \
+         $(docker inspect --format '{{{{.Config.Image}}}}' {name}-redis) sleep 600"
+    );
+    console(site.example.app().name, &start);
+    let file = site.file();
+    let file = file.to_str().unwrap();
+    let cleaned = succeeds(&["step", "clean", file, "--yes", "--json"]);
+    assert_eq!(cleaned.summary()["changed"], 1, "{cleaned}");
+    let left = console(
+        site.example.app().name,
+        "docker ps --all --format '{{.Names}}'",
+    );
+    assert!(!left.contains("mail"), "{left}");
+    assert!(left.contains(&format!("{name}-postgres")), "{left}");
+}
+
 pub fn compose() {
     let site = from_bare_servers(&example::COMPOSE);
     let mut visitor = holds(&site);
+    is_reached_by_hand(&site);
+    loses_what_has_no_service(&site);
     // Sessions are read from Redis, beside the count.
     let keys = stack::redis_keys(site.example.site);
     assert!(keys.contains("sessions.cached_db"), "{keys}");

@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use provision::lab::DOMAIN;
 
@@ -85,6 +88,28 @@ impl Visitor {
     pub fn sees_the_note(&self) -> bool {
         let page = self.asks("/", &[]);
         page.status == 200 && page.body.contains(&self.note())
+    }
+
+    /// Looks at the board all the while that something is done; the longest time that it wasn't
+    /// there.
+    pub fn looks_on(&self, done: impl FnOnce() + Send) -> Duration {
+        let ended = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let doing = scope.spawn(|| {
+                done();
+                ended.store(true, Ordering::Relaxed);
+            });
+            let (mut last, mut longest) = (Instant::now(), Duration::ZERO);
+            while !doing.is_finished() {
+                if self.sees_the_note() {
+                    longest = longest.max(last.elapsed());
+                    last = Instant::now();
+                }
+                sleep(Duration::from_millis(100));
+            }
+            assert!(ended.load(Ordering::Relaxed), "what was done has failed");
+            longest.max(last.elapsed())
+        })
     }
 
     /// Holds the board to have this on it.
