@@ -2,7 +2,9 @@
 //! new major version, and what is cut off in the middle of each.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -11,7 +13,7 @@ use toml::Table;
 
 use super::example::{Deployed, MINIMAL};
 use super::manage;
-use crate::program::{Running, provision, succeeds};
+use crate::program::{PROGRAM, Running, provision, succeeds};
 use crate::servers::{console, run_with};
 use crate::site::set;
 
@@ -75,6 +77,31 @@ fn settled(site: &Deployed) {
     assert_eq!(planned.differing(), [""; 0], "{planned}");
 }
 
+/// What an operator sees who types this name when `destroy` asks for the site's.
+fn asked_to_destroy(file: &str, typed: &str) -> String {
+    let mut child = Command::new("script")
+        .args(["--quiet", "--return", "--command"])
+        .arg(format!("'{PROGRAM}' destroy '{file}'"))
+        .arg("/dev/null")
+        .env("SHELL", "/bin/sh")
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The terminal keeps it until it is asked for.
+    let mut keyboard = child.stdin.take().unwrap();
+    writeln!(keyboard, "{typed}").unwrap();
+    let mut screen = String::new();
+    let mut shown = child.stdout.take().unwrap();
+    shown.read_to_string(&mut screen).unwrap();
+    drop(keyboard);
+    let ended = child.wait().unwrap();
+    assert_eq!(ended.code(), Some(0), "{screen}");
+    assert!(screen.contains("type the site's name"), "{screen}");
+    screen
+}
+
 pub fn rows_survive() {
     let site = Deployed::prepare(&MINIMAL);
     written(&site, 15);
@@ -123,7 +150,13 @@ pub fn rows_survive() {
     let backup = backup.to_str().unwrap();
 
     // The end of the site, and of its server.
-    succeeds(&["destroy", file, "--confirm", name, "--json"]);
+    let screen = asked_to_destroy(file, "pinz");
+    assert!(screen.contains("nothing was changed"), "{screen}");
+    assert_eq!(counted(&site), before);
+    let screen = asked_to_destroy(file, name);
+    for lost in [&format!("{name}-postgres"), "volume", "container"] {
+        assert!(screen.contains(lost), "{lost}: {screen}");
+    }
     let left = console(machine, "docker ps -aq; docker volume ls -q");
     assert_eq!(left.trim(), "", "{left}");
     let again = succeeds(&["destroy", file, "--confirm", name, "--json"]);
