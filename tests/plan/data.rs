@@ -222,6 +222,30 @@ fn another_password_makes_another_cache_and_leaves_the_databases_container() {
 }
 
 #[test]
+fn new_passwords_ask_for_nothing_that_is_done_once_for_a_revision() {
+    let text = SINGLE.replace("health =", "migrate = true\nhealth =");
+    let once = |variable: &str| {
+        let password = |table: &str| format!("{table}\npassword = \"{variable}\"");
+        let text = text.replace("[redis]", &password("[redis]"));
+        let text = text.replace("[postgres]", &password("[postgres]"));
+        let whole = plan(&text, "django-single");
+        let steps = host(&whole, "web").steps.iter();
+        let resources = steps.filter(|it| it.name == "app");
+        let resources = resources.flat_map(|it| &it.resources);
+        let tasks = resources.map(|it| format!("{it:?}"));
+        tasks
+            .filter(|it| it.starts_with("Task "))
+            .collect::<Vec<_>>()
+    };
+    let tasks = once("ONE");
+    assert!(
+        tasks.iter().any(|it| it.contains("\"--deploy\"")),
+        "{tasks:?}"
+    );
+    assert_eq!(tasks, once("OTHER"));
+}
+
+#[test]
 fn the_data_of_alpine_images_is_of_another_user() {
     let text = SINGLE.replace(
         "version = 17",
