@@ -20,8 +20,14 @@ use crate::site::set;
 /// How long something may take to begin.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Kills what works on the site's data on its server, at once and with all that it started.
-fn killed(site: &Deployed, verb: &str) {
+/// Waits until a run has begun to work on the site's data on its server, which is told by this
+/// line, and kills what does, at once and with all that it started.
+fn killed(run: &mut Running, begun: &str, site: &Deployed, verb: &str) {
+    let told = run.until(|event| {
+        let line = event["line"].as_str();
+        line.is_some_and(|it| it.starts_with(begun))
+    });
+    assert!(told, "{verb} never began");
     let machine = site.example.app().name;
     // The bracket keeps this command from being what it looks for.
     let (last, rest) = verb.split_at(1);
@@ -118,8 +124,8 @@ pub fn rows_survive() {
     let here = site.dir().join("backups");
     fs::create_dir(&here).unwrap();
     let to = here.to_str().unwrap();
-    let cut = Running::start(&["backup", file, "--output", to, "--json"]);
-    killed(&site, "--held");
+    let mut cut = Running::start(&["backup", file, "--output", to, "--json"]);
+    killed(&mut cut, "dumping ", &site, "--held");
     let cut = cut.end();
     assert_eq!(cut.code, Some(3), "{cut}");
     assert_eq!(backups(&here), [""; 0]);
@@ -168,8 +174,8 @@ pub fn rows_survive() {
     // A restore that is cut leaves what served.
     manage(&site, "fill 3");
     let three = counted(&site);
-    let cut = Running::start(&["restore", backup, file, "--yes", "--json"]);
-    killed(&site, "restore");
+    let mut cut = Running::start(&["restore", backup, file, "--yes", "--json"]);
+    killed(&mut cut, "restoring into ", &site, "restore");
     let cut = cut.end();
     assert_eq!(cut.code, Some(3), "{cut}");
     assert_eq!(counted(&site), three);
