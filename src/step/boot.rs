@@ -70,7 +70,7 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
     let mut all = stack::file(cx)?;
     all.push(Box::new(file.pending(&marker)));
     all.push(Box::new(Pending::new(
-        "let systemd read SITE.service again",
+        format!("let systemd read {unit} again"),
         marker,
         Cmd::new("systemctl").arg("daemon-reload"),
     )));
