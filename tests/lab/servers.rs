@@ -2,6 +2,8 @@
 
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use crate::program::{Ended, PROGRAM, provision, succeeds};
 use crate::site;
@@ -10,6 +12,9 @@ use crate::site;
 pub const HOSTS: [&str; 3] = ["app1", "app2", "proxy"];
 /// The app servers.
 pub const APPS: [&str; 2] = ["app1", "app2"];
+
+/// How long a host may take from its start until it is at rest.
+const START: Duration = Duration::from_secs(120);
 
 /// Keeps the lab up after the last scenario.
 const KEEP: &str = "PROVISION_LAB_KEEP";
@@ -107,6 +112,25 @@ pub fn console(host: &str, script: &str) -> String {
     let ended = try_console(host, &["sh", "-euc", script]);
     assert_eq!(ended.code, Some(0), "on {host}: {script}\n{ended}");
     ended.stdout
+}
+
+/// Waits until a host that was just started is at rest: systemd has started what it starts, and
+/// Docker knows of each container whether it is healthy.
+pub fn at_rest(host: &str) {
+    let start = Instant::now();
+    let script = "systemctl is-active --quiet multi-user.target; \
+                  docker ps --filter health=starting --format '{{.Names}}'";
+    loop {
+        let left = try_console(host, &["sh", "-euc", script]);
+        if left.code == Some(0) && left.stdout.trim().is_empty() {
+            return;
+        }
+        assert!(
+            start.elapsed() < START,
+            "{host} is not at rest after {START:?}: {left}"
+        );
+        sleep(Duration::from_millis(500));
+    }
 }
 
 /// A command in the stranger's network namespace.

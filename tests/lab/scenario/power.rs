@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::outside::{APPS, PROXY, Poller, assert_closed, page};
 use crate::program::{provision, succeeds};
 use crate::scenario::fresh;
-use crate::servers::{HOSTS, converged, plan};
+use crate::servers::{HOSTS, at_rest, converged, plan};
 use crate::site;
 
 /// How long the site may take to come back.
@@ -37,6 +37,7 @@ pub fn cut() {
     assert_closed(&poller.end(), start.elapsed());
     fresh::app_servers_answer_to_the_proxy_alone();
 
+    HOSTS.iter().for_each(|host| at_rest(host));
     let planned = plan();
     assert_eq!(planned.differing(), [""; 0], "{planned}");
     let file = site::file();

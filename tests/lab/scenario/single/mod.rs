@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use crate::outside::open_ports;
 use crate::program::{Ended, PROGRAM, provision, succeeds, text};
-use crate::servers::{console, run_with};
+use crate::servers::{at_rest, console, run_with};
 pub use canary::canary;
 use example::{Deployed, Example};
 pub use life::rows_survive;
@@ -119,6 +119,10 @@ fn is_as_before(site: &Deployed, visitor: &mut Visitor) {
         sleep(Duration::from_millis(500));
     }
     visitor.gets_files_from_nginx();
+    // The page may be there before Docker has looked at every container.
+    for (_, machine) in site.example.machines {
+        at_rest(machine.name);
+    }
     let file = site.file();
     let planned = provision(&["plan", file.to_str().unwrap(), "--json"]);
     assert_eq!(planned.code, Some(0), "{planned}");
