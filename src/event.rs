@@ -9,7 +9,7 @@ mod kept;
 mod standing;
 
 pub use kept::{Kept, Saved};
-pub use standing::{Certificate, Container, Disk, LastBackup, Mend, Renewal, Standing};
+pub use standing::{Certificate, Container, Disk, LastBackup, Mend, NextBackup, Renewal, Standing};
 
 /// What the operator asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

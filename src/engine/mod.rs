@@ -29,7 +29,7 @@
 //! | [`attached`] | starts a command that the operator sits at |
 //! | [`audit`] | judges servers that others set up by their own rules |
 //! | [`reboot`] | restarts servers, and proves the site again after each |
-//! | [`renewal`] | what a proxy says of its certificate and of what renews it |
+//! | [`served`], [`timer`] | what a proxy has to serve; what a host says of a timer |
 //! | [`status`] | how a site is doing |
 //! | [`proof`] | looks from outside and judges |
 //! | [`run`] | all of it, and the summary |
@@ -56,13 +56,14 @@ mod proof;
 mod reboot;
 mod refusal;
 mod remote;
-mod renewal;
 mod root;
 mod route;
 mod run;
+mod served;
 mod sight;
 mod status;
 mod survey;
+mod timer;
 mod token;
 mod way;
 mod wrap;

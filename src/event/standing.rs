@@ -114,6 +114,19 @@ pub struct LastBackup {
     /// Why the last one failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// What makes the next, if site.toml wants a timer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timer: Option<NextBackup>,
+}
+
+/// The timer that makes backups.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NextBackup {
+    /// It runs now, and will after a reboot.
+    pub armed: bool,
+    /// When it fires next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<i64>,
 }
 
 /// A file system with little room.

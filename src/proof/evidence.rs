@@ -36,7 +36,7 @@ pub enum Evidence {
         /// When, seconds since 1970.
         now: i64,
     },
-    /// The renewal timer was read.
+    /// A timer was read.
     Timer {
         /// What it is like.
         timer: Timer,
@@ -171,7 +171,7 @@ pub enum Filed {
     Unknown(String),
 }
 
-/// What a server says of the renewal timer.
+/// What a server says of a timer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timer {
     /// It will start again at boot.
@@ -180,8 +180,10 @@ pub struct Timer {
     pub active: bool,
     /// Since when, seconds since 1970.
     pub since: Option<i64>,
-    /// When it fires next, seconds since 1970.
+    /// When it fires next, seconds since 1970; systemd doesn't know while `running`.
     pub next: Option<i64>,
+    /// What it starts is at work now.
+    pub running: bool,
     /// The last run, as it left it on record.
     pub last: Option<Run>,
     /// What systemd says of the service that it starts.
@@ -195,7 +197,7 @@ pub struct Run {
     pub ended: i64,
     /// Why it failed, if it did.
     pub failure: Option<String>,
-    /// What it did: "renewed", "not-due", "watched".
+    /// What it did: "renewed", "not-due", "watched"; empty for a backup.
     pub did: String,
     /// When one ended well the last time, seconds since 1970.
     pub well: Option<i64>,

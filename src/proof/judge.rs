@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::{Check, Claim, Control, Evidence, Hello, LOOKS, Look, Reach, Witness};
 use crate::event::{Finding, Verdict};
 
+mod timer;
 mod tls;
 
 /// What was seen, why it can be believed, and what that makes of the claim.
@@ -61,7 +62,7 @@ pub fn judge(check: &Check, evidence: &Evidence) -> Finding {
         (Claim::Certificate { names, origin }, Evidence::Shown { shown, filed, now }) => {
             tls::certificate(names, *origin, shown, filed, *now)
         }
-        (Claim::Timer, Evidence::Timer { timer, now }) => tls::armed(timer, *now),
+        (Claim::Timer(timed), Evidence::Timer { timer, now }) => timer::armed(*timed, timer, *now),
         (Claim::Rehearsal, Evidence::Rehearsed(rehearsed)) => tls::rehearsed(rehearsed),
         (Claim::Http3, Evidence::Quic(quic)) => tls::quic(quic),
         (_, Evidence::Missing(why)) => inconclusive("not looked at", why),

@@ -80,13 +80,22 @@ pub enum Claim {
         /// Where it comes from.
         origin: Origin,
     },
-    /// The renewal timer will fire, now and after a reboot, and its last run ended well. Needs
+    /// A timer will fire, now and after a reboot, and its last run ended well. Needs
     /// [`Evidence::Timer`].
-    Timer,
+    Timer(Timed),
     /// A renewal would succeed now. Needs [`Evidence::Rehearsed`].
     Rehearsal,
     /// HTTP/3 is offered. Needs [`Evidence::Quic`].
     Http3,
+}
+
+/// What is done by a timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timed {
+    /// The certificate is renewed, or watched over; twice a day.
+    Renewal,
+    /// A backup of the database is made; when the operator says.
+    Backup,
 }
 
 /// Looks for each server, without which a missing one is inconclusive and not failed: each
@@ -106,7 +115,8 @@ impl Claim {
             Self::Ignored => "foreign Host".to_owned(),
             Self::NoCertificate => "foreign TLS name".to_owned(),
             Self::Certificate { .. } => "certificate".to_owned(),
-            Self::Timer => "renewal timer".to_owned(),
+            Self::Timer(Timed::Renewal) => "renewal timer".to_owned(),
+            Self::Timer(Timed::Backup) => "backup timer".to_owned(),
             Self::Rehearsal => "renewal rehearsal".to_owned(),
             Self::Http3 => "HTTP/3".to_owned(),
         }
@@ -125,7 +135,7 @@ impl Claim {
             Self::Ignored => "no answer".to_owned(),
             Self::NoCertificate => "no certificate".to_owned(),
             Self::Certificate { names, .. } => format!("valid for {}", names.join(", ")),
-            Self::Timer => "armed".to_owned(),
+            Self::Timer(_) => "armed".to_owned(),
             Self::Rehearsal => "succeeds".to_owned(),
             Self::Http3 => "offered".to_owned(),
         }

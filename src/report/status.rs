@@ -94,19 +94,32 @@ fn of_host(standing: &Standing, subjects: usize, now: u64) -> Page {
     page
 }
 
-/// "2 h ago · polls-20260102T030405Z.tar".
+/// "2 hours ago · polls-20260102T030405Z.tar · the next in 8 hours".
 fn of_backup(backup: &LastBackup, now: u64) -> Row {
-    let row = match &backup.failure {
-        Some(_) => Row::new()
-            .ink(Ink::Bad, "the last one failed")
-            .plain("; a whole one "),
-        None => Row::new(),
-    };
-    match backup.well.and_then(|well| u64::try_from(well).ok()) {
-        Some(well) => row
+    let time = |at: i64| u64::try_from(at).unwrap_or(0);
+    let mut row = Row::new();
+    if backup.failure.is_some() {
+        row = row.ink(Ink::Bad, "the last one failed").plain("; ");
+    }
+    row = match (backup.well.map(time), &backup.failure) {
+        (Some(well), failure) => row
+            .plain(if failure.is_some() {
+                "a whole one "
+            } else {
+                ""
+            })
             .plain(ago(well, now))
             .ink(Ink::Dim, format!(" · {}", backup.name)),
-        None => row.plain("was never made"),
+        (None, Some(_)) => row.plain("none is whole"),
+        (None, None) => row.plain("none yet"),
+    };
+    let Some(timer) = &backup.timer else {
+        return row;
+    };
+    match timer.next.map(time) {
+        _ if !timer.armed => row.plain(" · ").ink(Ink::Bad, "the timer is not armed"),
+        Some(next) if next > now => row.plain(format!(" · the next in {}", ahead(next - now))),
+        _ => row.plain(" · the next now"),
     }
 }
 

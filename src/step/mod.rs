@@ -33,7 +33,7 @@ use crate::site::{Host, Role, Site};
 pub use crate::proof::Check;
 pub use lint::closely;
 pub use matrix::{HERE, Vantage, cells};
-pub use verify::{Serving, checks, fronts, origin, rehearsals, serving};
+pub use verify::{Serving, checks, fronts, origin, rehearsals, serving, timers};
 
 /// What a step may look at when it says what it needs.
 #[derive(Clone, Copy, Debug)]

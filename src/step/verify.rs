@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::matrix::{HERE, Vantage, cells, check};
 use super::{Cx, Error, Resources, Step, material, renewal};
-use crate::proof::{Check, Claim, Origin};
+use crate::proof::{Check, Claim, Origin, Timed};
 use crate::resource::sha256;
 use crate::resource::task::Task;
 use crate::shell::Cmd;
@@ -15,8 +15,8 @@ pub(super) const STEP: Step = Step {
     summary: "The proof: who reaches what, over which address, and what the site answers",
     reads: "connections from here, from inside the proxy's container, from all other hosts and from \
             the servers of [verify]; what listens, what Docker publishes, what the deny rules have \
-            dropped; the page, the redirect, the certificate, the renewal timer; `provision verify` \
-            rehearses the renewal too",
+            dropped; the page, the redirect, the certificate, the timers; `provision verify` rehearses \
+            the renewal too",
     changes: "leaves a receipt of the proof in /var/lib/provision/SITE",
     guarded: false,
     resources,
@@ -33,13 +33,29 @@ pub fn checks(site: &Site) -> Vec<Check> {
     checks
 }
 
-/// What every proxy must show to the world.
+/// What every proxy must show to the world, and the timers that have to be armed.
 pub fn fronts(site: &Site) -> Vec<Check> {
     let mut checks = Vec::new();
     for proxy in site.with_role(Role::Proxy) {
         front(site, proxy, &mut checks);
     }
+    for host in site.hosts.values() {
+        let name = host.name.as_str();
+        let timers = timers(site, host).into_iter();
+        checks.extend(timers.map(|timed| check(name, name, None, Claim::Timer(timed))));
+    }
     checks
+}
+
+/// The timers that have to be armed on a host.
+pub fn timers(site: &Site, host: &Host) -> Vec<Timed> {
+    let has = |role| host.roles.contains(&role);
+    let renews = has(Role::Proxy) && origin(site).is_some();
+    let makes = has(Role::Db) && site.postgres.is_some() && site.backup.at.is_some();
+    [(renews, Timed::Renewal), (makes, Timed::Backup)]
+        .into_iter()
+        .filter_map(|(wanted, timed)| wanted.then_some(timed))
+        .collect()
 }
 
 /// Where the site's certificate comes from; `None` where there is none.
@@ -126,9 +142,6 @@ fn front(site: &Site, proxy: &Host, checks: &mut Vec<Check>) {
     // nginx's log alone says who answered; where there is one app server, the page itself does.
     if site.proxy.access_log != AccessLog::Off && !site.alone(proxy) {
         once(Claim::Balanced(servers));
-    }
-    if origin.is_some() {
-        checks.push(check(name, name, None, Claim::Timer));
     }
 }
 

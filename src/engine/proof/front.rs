@@ -9,9 +9,9 @@ use futures_util::future::join_all;
 use tokio::sync::OnceCell;
 
 use crate::engine::remote::Remote;
-use crate::engine::renewal::{self, Told};
+use crate::engine::served::{self, Served};
 use crate::engine::token::token;
-use crate::engine::told;
+use crate::engine::{timer, told};
 use crate::event::{Finding, Level, Remark, Verdict};
 use crate::proof::{
     Check, Claim, Evidence, Filed, Hello, LOOKS, Leaf, Look, Origin, Page, Quic, Shown, judge,
@@ -21,7 +21,6 @@ use crate::site::{Host, Role, Site};
 use crate::step;
 use crate::vantage::{self, Certificate, Get, Handshake, Scheme, Trust};
 
-const TLS: Script = Script(renewal::SCRIPT);
 const UPSTREAMS: Script = Script(include_str!("../sh/upstreams.sh"));
 
 /// How long an answer may take.
@@ -38,7 +37,7 @@ struct Watch<'a> {
     /// Where the certificate comes from; `None` if there is none.
     origin: Option<Origin>,
     /// What each proxy says of its certificate, asked once.
-    proxies: BTreeMap<&'a str, OnceCell<Result<Told, String>>>,
+    proxies: BTreeMap<&'a str, OnceCell<Result<Served, String>>>,
 }
 
 /// Looks at these, all at once; findings in their order.
@@ -166,10 +165,15 @@ impl Watch<'_> {
                 now: now(),
             },
             Claim::Balanced(_) => Evidence::Looks(self.looks(host, address()?).await?),
-            Claim::Timer => Evidence::Timer {
-                timer: self.told(host).await?.timer.clone(),
-                now: now(),
-            },
+            Claim::Timer(timed) => {
+                let arguments = timer::arguments(self.site, *timed);
+                let arguments = arguments.each_ref().map(String::as_str);
+                let printed = self.print(host, timer::SCRIPT, &arguments).await?;
+                Evidence::Timer {
+                    timer: timer::parse(&printed),
+                    now: now(),
+                }
+            }
             Claim::Http3 => Evidence::Quic(self.quic(host, address()?).await?),
             Claim::Open(_)
             | Claim::Closed(_)
@@ -202,14 +206,14 @@ impl Watch<'_> {
     }
 
     /// What a proxy says of its certificate.
-    async fn told(&self, name: &str) -> Result<&Told, String> {
+    async fn served(&self, name: &str) -> Result<&Served, String> {
         let host = self.host(name).zip(self.proxies.get(name));
         let (host, cell) = host.ok_or_else(|| format!("{name} is no proxy"))?;
         let ask = || async {
-            let arguments = renewal::arguments(self.site, host);
+            let arguments = served::arguments(self.site, host);
             let arguments = arguments.each_ref().map(String::as_str);
-            let printed = self.print(name, TLS, &arguments).await?;
-            Ok(Told::parse(&printed))
+            let printed = self.print(name, served::SCRIPT, &arguments).await?;
+            Ok(Served::parse(&printed))
         };
         cell.get_or_init(ask).await.as_ref().map_err(Clone::clone)
     }
@@ -218,8 +222,8 @@ impl Watch<'_> {
     async fn filed(&self, name: &str) -> Filed {
         let path = self.host(name);
         let path = path.and_then(|host| step::serving(self.site, host).certificate);
-        match self.told(name).await {
-            Ok(told) => told.filed(&path.unwrap_or_default()),
+        match self.served(name).await {
+            Ok(served) => served.filed(&path.unwrap_or_default()),
             Err(why) => Filed::Unknown(why),
         }
     }
@@ -230,7 +234,7 @@ impl Watch<'_> {
         if self.origin.and_then(Origin::warning).is_none() {
             return Ok(self.authorities.clone());
         }
-        let pem = self.told(name).await?.pem.as_deref();
+        let pem = self.served(name).await?.pem.as_deref();
         let pem = pem.ok_or("there is no certificate on the server to hold it against")?;
         Trust::exactly(pem).map_err(|e| told(&e))
     }
@@ -281,7 +285,7 @@ impl Watch<'_> {
         let answer = answer.map_err(|e| told(&e))?;
         Ok(Quic {
             alt_svc: answer.headers.get("alt-svc").cloned(),
-            published: self.told(host).await?.udp,
+            published: self.served(host).await?.udp,
         })
     }
 

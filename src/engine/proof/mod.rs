@@ -5,7 +5,7 @@
 //! | [`cells`] | connections: every vantage at once, silence by the counters, judged |
 //! | [`reach`] | all connections of one vantage, in one command or from here |
 //! | [`silence`] | which packets the deny rules have counted |
-//! | [`front`] | the page, redirects, TLS, the renewal timer |
+//! | [`front`] | the page, redirects, TLS, timers |
 //! | [`rehearsal`] | the renewal, rehearsed |
 //! | [`stranger`] | servers that aren't the site's, to look from |
 //! | [`doubt`] | what makes a vantage or a silence doubtful, as remarks |

@@ -11,21 +11,21 @@ use futures_util::future::join_all;
 use self::said::Said;
 use super::failure::failure;
 use super::remote::ms;
+use super::served::{self, Served};
 use super::survey::Survey;
-use super::{Events, Settings, exit, renewal, told};
-use crate::event::{Certificate, Event, Mend, Renewal, Standing, State, Summary, Verdict};
+use super::{Events, Settings, exit, timer, told};
+use crate::event::{
+    Certificate, Event, Mend, NextBackup, Renewal, Standing, State, Summary, Verdict,
+};
 use crate::plan::{HostPlan, Plan, StepPlan};
-use crate::proof::{Check, Claim, Evidence, Filed, Leaf, Origin, Shown, judge};
+use crate::proof::{Check, Claim, Evidence, Filed, Leaf, Origin, Shown, Timed, Timer, judge};
 use crate::resource::{Fact, Observed, Op, Resource, Unreadable};
 use crate::shell::Script;
 use crate::site::{Host, Role, Site};
 use crate::step;
 use crate::vantage::{self, Handshake, Trust};
 
-const SCRIPT: Script = Script(concat!(
-    include_str!("../sh/status.sh"),
-    include_str!("../sh/tls.sh")
-));
+const SCRIPT: Script = Script(include_str!("../sh/status.sh"));
 
 /// The one step of the plan, which reads and changes nothing.
 const STEP: &str = "status";
@@ -34,7 +34,41 @@ const ANSWER: Duration = Duration::from_secs(10);
 
 /// What is asked of a host.
 #[derive(Clone, Debug)]
-struct Asked(Vec<String>);
+struct Asked {
+    /// How it is doing.
+    state: Vec<String>,
+    /// What it serves, if it is a proxy with a certificate.
+    served: Option<Vec<String>>,
+    /// What it says of these timers.
+    timers: Vec<(Timed, Vec<String>)>,
+}
+
+impl Asked {
+    fn of(site: &Site, host: &Host) -> Self {
+        let serves = host.roles.contains(&Role::Proxy) && step::origin(site).is_some();
+        let timers = step::timers(site, host).into_iter();
+        Self {
+            state: vec![site.name.to_string(), site.state()],
+            served: serves.then(|| served::arguments(site, host).to_vec()),
+            timers: timers
+                .map(|timed| (timed, timer::arguments(site, timed).to_vec()))
+                .collect(),
+        }
+    }
+
+    /// What was said.
+    fn said(&self, host: &str, seen: &Observed) -> Result<Said, Unreadable> {
+        let mut said = Said::parse(host, &seen.sh(SCRIPT, &self.state)?.text);
+        if let Some(arguments) = &self.served {
+            said.served = Served::parse(&seen.sh(served::SCRIPT, arguments)?.text);
+        }
+        for (timed, arguments) in &self.timers {
+            let timer = timer::parse(&seen.sh(timer::SCRIPT, arguments)?.text);
+            said.timers.insert(*timed, timer);
+        }
+        Ok(said)
+    }
+}
 
 impl Resource for Asked {
     fn id(&self) -> String {
@@ -42,20 +76,22 @@ impl Resource for Asked {
     }
 
     fn facts(&self) -> Vec<Fact> {
-        vec![Fact::Sh(SCRIPT, self.0.clone())]
+        let served = self.served.iter();
+        let timers = self.timers.iter();
+        [Fact::Sh(SCRIPT, self.state.clone())]
+            .into_iter()
+            .chain(served.map(|arguments| Fact::Sh(served::SCRIPT, arguments.clone())))
+            .chain(timers.map(|(_, arguments)| Fact::Sh(timer::SCRIPT, arguments.clone())))
+            .collect()
     }
 
     fn compare(&self, seen: &Observed) -> Result<State, Unreadable> {
-        seen.sh(SCRIPT, &self.0).map(|_| State::InSync)
+        self.said("", seen).map(|_| State::InSync)
     }
 
     fn converge(&self, _: &Observed) -> Vec<Op> {
         Vec::new()
     }
-}
-
-fn asked(site: &Site, host: &Host) -> Asked {
-    Asked(renewal::arguments(site, host).to_vec())
 }
 
 /// What is read of these hosts of a site; of all, if none is named.
@@ -66,7 +102,7 @@ pub fn status_plan(site: &Site, chosen: &[String]) -> Plan {
         host: host.clone(),
         steps: vec![StepPlan {
             name: STEP.to_owned(),
-            resources: vec![Box::new(asked(site, host))],
+            resources: vec![Box::new(Asked::of(site, host))],
             after: Vec::new(),
         }],
     });
@@ -98,11 +134,11 @@ pub async fn status(survey: Survey, settings: &Settings, events: &Events) -> Sum
             summary.failed += 1;
             continue;
         };
-        let printed = seen.sh(SCRIPT, &asked(site, host).0);
+        let said = Asked::of(site, host).said(host.name.as_str(), seen);
         let trust = &trust;
         looks.push(async move {
-            match printed {
-                Ok(printed) => Ok(look(site, host, &printed.text, trust).await),
+            match said {
+                Ok(said) => Ok(look(site, host, said, trust).await),
                 Err(e) => Err((host.name.to_string(), failure("read", e.to_string(), ""))),
             }
         });
@@ -130,22 +166,22 @@ pub async fn status(survey: Survey, settings: &Settings, events: &Events) -> Sum
 }
 
 /// How a host is doing, by what it said and, of a proxy, by what it shows.
-async fn look(site: &Site, host: &Host, printed: &str, trust: &Result<Trust, String>) -> Standing {
-    let mut said = Said::parse(host.name.as_str(), printed);
+async fn look(site: &Site, host: &Host, mut said: Said, trust: &Result<Trust, String>) -> Standing {
     let mut mend = containers(site, host, &said);
-    let backup = said.standing.backup.as_ref();
-    if let Some(why) = backup.and_then(|backup| backup.failure.as_ref()) {
-        mend.push(Mend {
-            what: format!("the last backup failed: {why}"),
-            next: "once that is mended, `provision backup` makes one".to_owned(),
+    if let Some(timer) = said.timers.get(&Timed::Backup) {
+        let backup = said.standing.backup.get_or_insert_default();
+        backup.timer = Some(NextBackup {
+            armed: is_armed(timer),
+            next: timer.next,
         });
     }
+    mend.extend(of_backup(site, host, &said));
     if host.roles.contains(&Role::Proxy) {
         match step::origin(site) {
             Some(origin) => {
                 let (certificate, shown) = shown(site, host, &said, origin, trust).await;
                 said.standing.certificate = Some(certificate);
-                said.standing.renewal = Some(of_timer(&said));
+                said.standing.renewal = said.timers.get(&Timed::Renewal).map(of_timer);
                 mend.extend(of_certificate(site, host, &said, shown));
             }
             None => {
@@ -236,13 +272,17 @@ async fn shown(
 
 fn filed(site: &Site, host: &Host, said: &Said) -> Filed {
     let path = step::serving(site, host).certificate;
-    said.told.filed(&path.unwrap_or_default())
+    said.served.filed(&path.unwrap_or_default())
 }
 
-fn of_timer(said: &Said) -> Renewal {
-    let timer = &said.told.timer;
+/// Whether it fires, now and after a reboot.
+fn is_armed(timer: &Timer) -> bool {
+    timer.active && timer.enabled && (timer.next.is_some() || timer.running)
+}
+
+fn of_timer(timer: &Timer) -> Renewal {
     Renewal {
-        armed: timer.active && timer.enabled && timer.next.is_some(),
+        armed: is_armed(timer),
         next: timer.next,
         last: match &timer.last {
             Some(run) => Some(run.ended),
@@ -292,6 +332,38 @@ fn containers(site: &Site, host: &Host, said: &Said) -> Vec<Mend> {
     all
 }
 
+/// What is wrong with the backups.
+fn of_backup(site: &Site, host: &Host, said: &Said) -> Vec<Mend> {
+    let backup = said.standing.backup.as_ref();
+    if let Some(why) = backup.and_then(|backup| backup.failure.as_ref()) {
+        return vec![Mend {
+            what: format!("the last backup failed: {why}"),
+            next: "once that is mended, `provision backup` makes one".to_owned(),
+        }];
+    }
+    let mut checks = step::fronts(site);
+    checks.retain(|check| {
+        check.host == host.name.as_str() && check.claim == Claim::Timer(Timed::Backup)
+    });
+    let timer = said.timers.get(&Timed::Backup);
+    let wrong = checks.iter().zip(timer).filter_map(|(check, timer)| {
+        let evidence = Evidence::Timer {
+            timer: timer.clone(),
+            now: now(),
+        };
+        let next = match timer.failure() {
+            Some(_) => format!(
+                "`journalctl -u {}-backup` on {} tells more; once that is mended, `provision \
+                 backup` makes one",
+                site.name, host.name
+            ),
+            None => "provision run".to_owned(),
+        };
+        wrong(check, &evidence, next)
+    });
+    wrong.collect()
+}
+
 /// What is wrong with the certificate and its renewal, by the same rules as in a proof.
 fn of_certificate(site: &Site, host: &Host, said: &Said, shown: Shown) -> Vec<Mend> {
     let name = host.name.as_str();
@@ -312,12 +384,12 @@ fn of_certificate(site: &Site, host: &Host, said: &Said, shown: Shown) -> Vec<Me
                 }
                 .to_owned(),
             ),
-            Claim::Timer => (
+            Claim::Timer(timed @ Timed::Renewal) => (
                 Evidence::Timer {
-                    timer: said.told.timer.clone(),
+                    timer: said.timers.get(timed).cloned().unwrap_or_default(),
                     now: now(),
                 },
-                match said.told.timer.failure() {
+                match said.timers.get(timed).and_then(Timer::failure) {
                     Some(_) => format!(
                         "`journalctl -u {0}-renew` on {name} tells more; once that is mended, \
                          `systemctl start {0}-renew` there",

@@ -1,10 +1,13 @@
 //! What a host said of how it is doing.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::engine::life::record::Record;
-use crate::engine::renewal::Told;
+use crate::engine::served::Served;
 use crate::event::{Container, Disk, LastBackup, Standing};
+use crate::proof::{Timed, Timer};
 
 /// With less room than this, and less than [`SHARE`] of it, a file system is told (KiB).
 const ROOM: u64 = 5 * 1024 * 1024;
@@ -20,14 +23,16 @@ pub(super) struct Said {
     /// Why its containers aren't known, if so.
     pub silent: Option<String>,
     /// Of a proxy.
-    pub told: Told,
+    pub served: Served,
+    /// Of its timers.
+    pub timers: BTreeMap<Timed, Timer>,
 }
 
 impl Said {
+    /// What `status.sh` printed.
     pub(super) fn parse(host: &str, printed: &str) -> Self {
         let mut said = Self {
             silent: Some("there is no Docker".to_owned()),
-            told: Told::parse(printed),
             ..Self::default()
         };
         let standing = &mut said.standing;
@@ -64,6 +69,7 @@ impl Said {
                 name: record.name,
                 bytes: record.bytes,
                 failure: record.failure,
+                timer: None,
             });
         }
         said
@@ -143,11 +149,9 @@ mod tests {
              disk 4000000 100000000 /a b\n\
              docker [{\"Names\":[\"/polls-proxy\"],\"Image\":\"nginx:1.28\",\"State\":\"running\",\
              \"Status\":\"Up 3 days (health: starting)\"},{\"Names\":[\"/polls-app\"],\
-             \"Image\":\"polls:1\",\"State\":\"exited\",\"Status\":\"Exited (1) 5 minutes ago\"}]\n\
-             timer.ActiveState=active",
+             \"Image\":\"polls:1\",\"State\":\"exited\",\"Status\":\"Exited (1) 5 minutes ago\"}]",
         );
         assert_eq!(said.silent, None);
-        assert!(said.told.timer.active);
         let standing = said.standing;
         assert_eq!(standing.proven_at, Some(1_700_000_000));
         assert_eq!(standing.pending, ["nginx"]);

@@ -1,7 +1,7 @@
 //! Claims, evidence, verdicts, by table.
 
 use super::*;
-use crate::proof::{Origin, Page, Timer};
+use crate::proof::{Origin, Page, Timed, Timer};
 use Verdict::{Failed, Inconclusive, Proven};
 
 fn finding(claim: Claim, evidence: &Evidence) -> Finding {
@@ -350,14 +350,15 @@ fn what_was_not_measured_is_never_proven() {
             names: Vec::new(),
             origin: Origin::Acme,
         },
-        Claim::Timer,
+        Claim::Timer(Timed::Renewal),
+        Claim::Timer(Timed::Backup),
         Claim::Rehearsal,
         Claim::Http3,
     ];
     for claim in claims {
         let missing = Evidence::Missing("app2 is gone".to_owned());
         assert_eq!(verdict(&claim, &missing), Inconclusive, "{claim:?}");
-        let other = if claim == Claim::Timer {
+        let other = if matches!(claim, Claim::Timer(_)) {
             Evidence::Look(Look::Closed)
         } else {
             Evidence::Timer {

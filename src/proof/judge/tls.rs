@@ -1,25 +1,8 @@
-//! The certificate, its renewal, and HTTP/3.
+//! The certificate, its rehearsed renewal, and HTTP/3.
 
+use super::timer::{DAY, span};
 use super::{Judgement, failed, inconclusive, proven};
-use crate::proof::{Filed, Leaf, Origin, Quic, Rehearsed, Shown, Timer, Window};
-
-const MINUTE: i64 = 60;
-const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
-
-/// A timer that fires twice a day has run within this time.
-const SILENT: i64 = 2 * DAY;
-
-/// "60 days", "3 hours", "12 min".
-fn span(seconds: i64) -> String {
-    let one = |n: i64, noun: &str| format!("{n} {noun}{}", if n == 1 { "" } else { "s" });
-    match seconds {
-        ..MINUTE => "less than a minute".to_owned(),
-        MINUTE..HOUR => format!("{} min", seconds / MINUTE),
-        HOUR..172_800 => one(seconds / HOUR, "hour"),
-        _ => one(seconds / DAY, "day"),
-    }
-}
+use crate::proof::{Filed, Leaf, Origin, Quic, Rehearsed, Shown, Window};
 
 pub(super) fn certificate(
     wanted: &[String],
@@ -113,41 +96,6 @@ fn in_time(leaf: &Leaf, origin: Origin, now: i64) -> Judgement {
     )
 }
 
-pub(super) fn armed(timer: &Timer, now: i64) -> Judgement {
-    if !timer.active {
-        return failed("stopped", "the timer is not running");
-    }
-    if !timer.enabled {
-        return failed("disabled", "it won't start again at boot");
-    }
-    if timer.next.is_none() {
-        return failed("no next run", "systemd has none planned");
-    }
-    if let Some((when, message)) = timer.failure() {
-        let when = when.map_or_else(String::new, |when| format!("{} ago: ", span(now - when)));
-        return failed("armed, and its last run failed", format!("{when}{message}"));
-    }
-    let active = timer.since.map_or(0, |since| now - since);
-    match &timer.last {
-        Some(last) if now - last.ended > SILENT && active > SILENT => failed(
-            format!("no run for {}", span(now - last.ended)),
-            "the timer has been active all the while: see `journalctl -u` for it",
-        ),
-        None if active > SILENT => failed(
-            format!("no run for {}", span(active)),
-            "none is on record since the timer was started",
-        ),
-        None => proven("armed", "enabled, active, the next run is planned"),
-        Some(last) => proven(
-            "armed",
-            format!(
-                "enabled, active, the next run is planned; the last ended well {} ago",
-                span(now - last.ended)
-            ),
-        ),
-    }
-}
-
 pub(super) fn rehearsed(rehearsed: &Rehearsed) -> Judgement {
     match rehearsed {
         Rehearsed::Well { ms } => proven(
@@ -181,9 +129,9 @@ pub(super) fn quic(quic: &Quic) -> Judgement {
 
 #[cfg(test)]
 mod tests {
+    use super::super::timer::HOUR;
     use super::*;
-    use crate::event::Verdict::{self, Failed, Inconclusive, Proven};
-    use crate::proof::{Run, Service};
+    use crate::event::Verdict::{Failed, Inconclusive, Proven};
 
     const NOW: i64 = 1_000_000_000;
 
@@ -288,138 +236,6 @@ mod tests {
         let (verdict, told) = evidence(30 * DAY - 1, Origin::Provided);
         assert_eq!(verdict, Failed);
         assert!(told.starts_with("replace it"), "{told}");
-    }
-
-    fn timer() -> Timer {
-        Timer {
-            enabled: true,
-            active: true,
-            since: Some(NOW - 30 * DAY),
-            next: Some(NOW + HOUR),
-            last: Some(Run {
-                ended: NOW - HOUR,
-                failure: None,
-                did: "not-due".to_owned(),
-                well: Some(NOW - HOUR),
-            }),
-            service: Service::default(),
-        }
-    }
-
-    fn run(ended: i64, failure: Option<&str>) -> Option<Run> {
-        Some(Run {
-            ended,
-            failure: failure.map(str::to_owned),
-            ..Run::default()
-        })
-    }
-
-    fn service(ended: i64) -> Service {
-        Service {
-            failed: Some("timeout".to_owned()),
-            ended: Some(ended),
-        }
-    }
-
-    #[test]
-    fn a_timer_is_armed_and_its_last_run_was_lately_and_ended_well() {
-        let hour = NOW - HOUR;
-        let young = Some(NOW - DAY);
-        let old = NOW - 3 * DAY;
-        let table: [(Timer, Verdict); 12] = [
-            (timer(), Proven),
-            (
-                Timer {
-                    enabled: false,
-                    ..timer()
-                },
-                Failed,
-            ),
-            (
-                Timer {
-                    active: false,
-                    ..timer()
-                },
-                Failed,
-            ),
-            (
-                Timer {
-                    next: None,
-                    ..timer()
-                },
-                Failed,
-            ),
-            (
-                Timer {
-                    last: run(hour, Some("no")),
-                    ..timer()
-                },
-                Failed,
-            ),
-            (
-                Timer {
-                    last: run(old, None),
-                    ..timer()
-                },
-                Failed,
-            ),
-            (
-                Timer {
-                    last: run(old, None),
-                    since: young,
-                    ..timer()
-                },
-                Proven,
-            ),
-            (
-                Timer {
-                    last: None,
-                    ..timer()
-                },
-                Failed,
-            ),
-            (
-                Timer {
-                    last: None,
-                    since: young,
-                    ..timer()
-                },
-                Proven,
-            ),
-            // systemd ended a run, which could leave nothing on record.
-            (
-                Timer {
-                    service: service(hour + 1),
-                    ..timer()
-                },
-                Failed,
-            ),
-            // A later one by hand, of which systemd knows nothing.
-            (
-                Timer {
-                    service: service(hour - 1),
-                    ..timer()
-                },
-                Proven,
-            ),
-            (
-                Timer {
-                    last: None,
-                    since: young,
-                    service: service(hour),
-                    ..timer()
-                },
-                Failed,
-            ),
-        ];
-        for (timer, expected) in table {
-            assert_eq!(armed(&timer, NOW).verdict, expected, "{timer:?}");
-        }
-        let failed = Timer {
-            last: run(hour, Some("no route")),
-            ..timer()
-        };
-        assert_eq!(armed(&failed, NOW).evidence, "1 hour ago: no route");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What `status` shows.
 
 use super::*;
-use crate::event::{Certificate, Container, Disk, Mend, Renewal, Standing};
+use crate::event::{Certificate, Container, Disk, LastBackup, Mend, NextBackup, Renewal, Standing};
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
@@ -175,6 +175,43 @@ fn what_is_not_there_is_said_in_words() {
                renewal       the timer is not armed · no run yet
         proven 3 days ago
         exit code 4: something needs a hand · 0.64 s
+        ");
+}
+
+#[test]
+fn a_backup_is_told_with_what_makes_the_next() {
+    let with = |well, failure: Option<&str>, timer: Option<(bool, Option<i64>)>| {
+        let mut db = app("db");
+        db.containers = vec![container("polls-postgres", "postgres:17")];
+        db.backup = Some(LastBackup {
+            well,
+            name: well.map_or_else(String::new, |_| "polls-20300317T000000Z.tar".into()),
+            bytes: 4_096,
+            failure: failure.map(str::to_owned),
+            timer: timer.map(|(armed, next)| NextBackup { armed, next }),
+        });
+        let page = status(&[db], Vec::new(), 0);
+        let line = page.lines().find(|line| line.contains(" backup "));
+        line.unwrap_or(&page).trim().to_owned()
+    };
+    let (well, next) = (Some(now() - 2 * HOUR), Some(now() + 22 * HOUR));
+    let table = [
+        with(well, None, None),
+        with(well, None, Some((true, next))),
+        with(None, None, Some((true, next))),
+        with(well, None, Some((true, None))),
+        with(well, Some("no room"), Some((true, next))),
+        with(None, Some("no room"), None),
+        with(well, None, Some((false, None))),
+    ];
+    insta::assert_snapshot!(table.join("\n"), @r"
+        backup           2 hours ago · polls-20300317T000000Z.tar
+        backup           2 hours ago · polls-20300317T000000Z.tar · the next in 22 hours
+        backup           none yet · the next in 22 hours
+        backup           2 hours ago · polls-20300317T000000Z.tar · the next now
+        backup           the last one failed; a whole one 2 hours ago · polls-20300317T000000Z.tar · the next in 22 hours
+        backup           the last one failed; none is whole
+        backup           2 hours ago · polls-20300317T000000Z.tar · the timer is not armed
         ");
 }
 

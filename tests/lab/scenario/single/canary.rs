@@ -136,7 +136,7 @@ pub fn canary() {
 
 /// How long the board may be gone while it gets new passwords: as long as its containers take to
 /// start again, on a busy machine.
-const RESTART: Duration = Duration::from_secs(30);
+const RESTART: Duration = Duration::from_secs(60);
 
 /// New passwords of database and cache are one run.
 fn rotated(site: &Deployed) {
@@ -177,7 +177,7 @@ fn rotated(site: &Deployed) {
 fn planted() {
     let plant = format!("{CANARY}planted");
     let watch = Watch::start(vec![plant.clone()]);
-    console("proxy", &format!("sh -c 'sleep 0.5' {plant}"));
+    console("proxy", &format!("sh -c 'sleep 3' {plant}"));
     assert!(!watch.end().hits.is_empty(), "command lines");
 
     console(
@@ -193,7 +193,7 @@ fn planted() {
         "proxy",
         &format!(
             "docker create --name planted --label x={plant} $({image}) true >/dev/null; \
-             logger {plant}; sleep 1"
+             logger {plant}; sleep 1; journalctl --sync"
         ),
     );
     let found = shown();

@@ -4,6 +4,7 @@
 //!
 //! | file | what it is about |
 //! |---|---|
+//! | `carried` | a large backup on its way, over connections that break |
 //! | `canary` | secrets, and where others could find them |
 //! | `example` | an example as the lab can run it |
 //! | `life` | backups, restores, a new major version, the end of a site |
@@ -11,6 +12,7 @@
 //! | `stack` | what runs on a server: containers, units, ports |
 
 mod canary;
+mod carried;
 mod example;
 mod life;
 mod stack;
@@ -194,11 +196,40 @@ fn loses_what_has_no_service(site: &Deployed) {
     assert!(left.contains(&format!("{name}-postgres")), "{left}");
 }
 
+/// A timer of backups that was stopped is told of, and is armed again.
+fn is_told_of_a_stopped_timer(site: &Deployed) {
+    let machine = site.example.app().name;
+    let file = site.file();
+    let file = file.to_str().unwrap();
+    let told = |verb: &str| {
+        let ended = provision(&[verb, file, "--json"]);
+        assert_eq!(ended.code, Some(4), "{ended}");
+        ended.stdout
+    };
+    console(
+        machine,
+        &format!("systemctl stop {}-backup.timer", site.example.site),
+    );
+    let unproven = told("verify");
+    let wrong = r#""subject":"backup timer","from":"web","expected":"armed","seen":"stopped""#;
+    assert!(unproven.contains(wrong), "{unproven}");
+    let ill = told("status");
+    assert!(ill.contains("backup timer: stopped"), "{ill}");
+    let mended = run_with(&site.file()).proven();
+    let changed = mended.changed();
+    assert_eq!(changed.len(), 1, "{changed:?}");
+    let status = succeeds(&["status", file, "--json"]);
+    let timer = &status.told("stands")[0]["backup"]["timer"];
+    assert_eq!(timer["armed"], true, "{status}");
+    assert!(timer["next"].is_i64(), "{status}");
+}
+
 pub fn compose() {
     let site = from_bare_servers(&example::COMPOSE);
     let mut visitor = holds(&site);
     is_reached_by_hand(&site);
     loses_what_has_no_service(&site);
+    is_told_of_a_stopped_timer(&site);
     // Sessions are read from Redis, beside the count.
     let keys = stack::redis_keys(site.example.site);
     assert!(keys.contains("sessions.cached_db"), "{keys}");
