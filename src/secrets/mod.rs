@@ -84,6 +84,11 @@ pub enum Error {
     Random(String),
 }
 
+/// The most work that a passphrase may cost, as a power of two, which is that of age(1): some 15
+/// seconds. Of itself the crate measures how fast this machine is right now, and a busy one would
+/// refuse a file that it has locked itself.
+const MOST_WORK: u8 = 22;
+
 /// The question for a secrets file's own passphrase.
 pub const PASSPHRASE: &str = "passphrase of the secrets file: ";
 
@@ -124,7 +129,9 @@ pub fn unlock(locked: &[u8], identities: &Identities, ask: &Ask) -> Result<Secre
         let given = ask.passphrase(PASSPHRASE);
         let passphrase = given.ok_or(Error::NoPassphrase)?;
         let passphrase = SecretString::from(passphrase.reveal().to_owned());
-        vec![Box::new(age::scrypt::Identity::new(passphrase))]
+        let mut key = age::scrypt::Identity::new(passphrase);
+        key.set_max_work_factor(MOST_WORK);
+        vec![Box::new(key)]
     } else {
         identities.load(ask)?
     };

@@ -220,6 +220,8 @@ async fn open(
     // Three tries and more, however short the time.
     let mut wait = FIRST_WAIT.min(target.patience.connect / 30);
     let mut tries = 0;
+    // What it hung up with last, once it has.
+    let mut last = None;
     loop {
         tries += 1;
         let failed = match once(shared, target, way, deadline, offer, whose).await {
@@ -227,7 +229,13 @@ async fn open(
             Err(failed) => failed,
         };
         let Some(words) = failed.again else {
-            return Err((failed.stage, failed.fault));
+            return Err(match last {
+                // However little was left for this try: how those before it ended says more.
+                Some(words) if ran_out(&failed.fault) => {
+                    (Stage::Connect, Fault::HungUp { tries, words })
+                }
+                _ => (failed.stage, failed.fault),
+            });
         };
         let pause = wait.mul_f64(jitter());
         if Instant::now() + pause >= deadline {
@@ -238,10 +246,14 @@ async fn open(
             format!(
                 "{} hung up before SSH was set up{}; trying again in {:.1} s",
                 target.at(),
-                words.map(|words| format!(" ({words})")).unwrap_or_default(),
+                words
+                    .as_ref()
+                    .map(|words| format!(" ({words})"))
+                    .unwrap_or_default(),
                 pause.as_secs_f64()
             ),
         );
+        last = Some(words);
         sleep(pause).await;
         wait = (wait * 2).min(LONGEST_WAIT);
     }
@@ -332,6 +344,17 @@ async fn once(
         stage: Stage::Connect,
         fault: Fault::Handshake(error),
     })
+}
+
+/// Whether there was no more time for a try.
+fn ran_out(fault: &Fault) -> bool {
+    matches!(
+        fault,
+        Fault::ResolveTimeout { .. }
+            | Fault::ConnectTimeout { .. }
+            | Fault::ForwardTimeout { .. }
+            | Fault::HandshakeTimeout { .. }
+    )
 }
 
 /// Whether the other side ended the connection.

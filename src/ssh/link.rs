@@ -94,15 +94,16 @@ impl Link {
             Err(error @ russh::Error::ChannelOpenFailure(_)) => error,
             Err(error) => return Err((error, None)),
         };
-        // russh hands on the words a moment after the refusal, and doesn't say whose they are.
-        for _ in 0..10 {
+        // russh hands on the words a moment after the refusal, and doesn't say whose they are. They
+        // may be none: then there is nothing more to wait for either.
+        for _ in 0..100 {
             if self.forwarding.load(Ordering::SeqCst) > 1 {
                 break;
             }
-            if let Some(words) = self.refusals.take().filter(|words| !words.is_empty()) {
-                return Err((error, Some(words)));
+            if let Some(words) = self.refusals.take() {
+                return Err((error, Some(words).filter(|words| !words.is_empty())));
             }
-            sleep(Duration::from_millis(2)).await;
+            sleep(Duration::from_millis(5)).await;
         }
         Err((error, None))
     }

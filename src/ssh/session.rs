@@ -159,7 +159,13 @@ impl Session {
         let mut until = None;
         loop {
             let seat = self.seat().await?;
+            let mut asked = Asked {
+                seat: &seat,
+                answered: false,
+            };
             let opening = timeout(after, seat.link().handle.channel_open_session()).await;
+            asked.answered = opening.is_ok();
+            drop(asked);
             let reason = match opening {
                 Ok(Ok(channel)) => return Ok((channel, seat)),
                 Ok(Err(russh::Error::ChannelOpenFailure(reason))) => reason,
@@ -226,5 +232,20 @@ impl Session {
         let most = self.most.load(Ordering::SeqCst);
         let first = std::iter::once(Arc::clone(&self.first));
         first.chain(self.further()).find_map(|link| link.seat(most))
+    }
+}
+
+/// A server that was asked for a channel. If nobody waits for its answer any more, it may open one
+/// all the same, and nobody would close that: it counts as one that was given up.
+struct Asked<'a> {
+    seat: &'a Seat,
+    answered: bool,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.seat.leave();
+        }
     }
 }

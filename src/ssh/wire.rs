@@ -231,11 +231,11 @@ mod tests {
         let (mut wire, _keep) = Wire::new(
             Box::new(ours),
             Heard::default(),
-            Some(Duration::from_millis(150)),
+            Some(Duration::from_secs(2)),
         );
         let read = async {
             for _ in 0..40 {
-                sleep(Duration::from_millis(20)).await;
+                sleep(Duration::from_millis(60)).await;
                 theirs.read_exact(&mut [0]).await.unwrap();
             }
         };

@@ -39,7 +39,7 @@ pub use order::{Nowhere, Order, Window};
 /// How long a server may take to look, and sudo to ask, fail or begin.
 const PATIENCE: Duration = Duration::from_secs(45);
 /// How long passing a signal on may take.
-const SIGNALLED: Duration = Duration::from_secs(5);
+const SIGNALLED: Duration = Duration::from_secs(20);
 
 const LOOK: Script = Script(include_str!("../sh/attached-look.sh"));
 const SIGNAL: Script = Script(include_str!("../sh/attached-signal.sh"));

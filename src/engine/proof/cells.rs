@@ -275,6 +275,15 @@ impl<'a> Cells<'a> {
             }
             // Where there must be an answer, a lost packet is given more time to come again.
             let wanted = matches!(line.check.claim, Claim::Open(_) | Claim::Page { .. });
+            if !nothing && matches!(line.check.claim, Claim::Blocked(_)) {
+                // The host's own connection is what shows that somebody gets an answer.
+                let own = own(&line.check.host);
+                let touch = seen.get(&own).and_then(|seen| seen.as_ref().ok());
+                let touch = touch.and_then(|seen| seen.touches.get(&line.to));
+                if touch.is_some_and(|touch| touch.reach == Reach::TimedOut) {
+                    open.entry(own).or_default().touches.insert(line.to);
+                }
+            }
             if !wanted && settled(tallies, line, self.kind(line)) {
                 continue;
             }

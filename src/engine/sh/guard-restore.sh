@@ -97,6 +97,8 @@ for file in "$drop"/* "$drop"/.provision.* "$dir/files/$drop"/*; do
     if [ -f "$file" ] || [ -f "$dir/files/$file" ]; then back "$file" new; fi
 done
 [ -d "$dir/files/$drop" ] || [ ! -d "$drop" ] || rmdir -- "$drop" || failed "/$drop"
+# What a change of ufw's files left behind that was cut off.
+rm -f -- etc/ufw/.provision.??????
 
 # Reads the table as it was and as it is, and prints what leads from one to the other: ufw's
 # chains, DOCKER-USER, the jumps to ufw's and the policies. All else, Docker's own chains above

@@ -57,14 +57,21 @@ end_operation() {
 install -d -m 700 -- "$state" "$run"
 cd -- "$state" || exit
 exec 9>>lock
-if ! flock --nonblock 9; then
+# A run that was killed lets go as soon as its server hears of it; a connection of our own that broke
+# may never.
+patience=0
+[ "$before" != - ] || patience=3
+if ! flock --wait "$patience" 9; then
     held='' pid='' began=''
     read -r held pid began 2>/dev/null <"$run/holder" || :
-    if [ "$before" = - ] || [ "$held" != "$before" ]; then
+    # Without a name it is about to be let go.
+    if [ "$before" = - ] || { [ -n "$held" ] && [ "$held" != "$before" ]; }; then
         printf 'provision:held %s\n' "$(cat owner 2>/dev/null)"
         exit 6
     fi
-    [ "$(started "$pid")" != "$began" ] || end_connection "$pid"
+    if [ -n "$held" ] && [ "$(started "$pid")" = "$began" ]; then
+        end_connection "$pid"
+    fi
     if ! flock --wait 10 9; then
         printf 'provision:held %s\n' "$(cat owner 2>/dev/null)"
         exit 6

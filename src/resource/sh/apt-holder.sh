@@ -2,7 +2,7 @@
 # locks by inode. Comes before the scripts that use it.
 apt_holder() {
     [ -r /proc/locks ] || return 1
-    # The shell itself reads byte by byte: it has to only where one is held.
+    # Once: read line by line, the list would lose locks while others go.
     held=$(cat /proc/locks)
     for inode in $(stat -c %i /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock \
         /var/lib/apt/lists/lock /var/cache/apt/archives/lock 2>/dev/null); do
@@ -16,7 +16,9 @@ apt_holder() {
                 printf '%s (pid %s)' "$comm" "$pid"
                 return 0
             fi
-        done </proc/locks
+        done <<EOF
+$held
+EOF
     done
     return 1
 }
