@@ -10,6 +10,8 @@
 
 #[path = "on_server/backup.rs"]
 mod backup;
+#[path = "on_server/executable.rs"]
+mod executable;
 #[path = "on_server/renewal.rs"]
 mod renewal;
 

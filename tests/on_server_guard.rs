@@ -8,6 +8,9 @@
 )]
 #![cfg(target_os = "linux")]
 
+#[path = "on_server/executable.rs"]
+mod executable;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::PathBuf;
@@ -89,13 +92,13 @@ impl Guarded {
                 "#!/bin/sh\n[ $2 != is-active ] || exit 3\n[ $1 != stop ] || exit 5\necho \"$*\" >>\"$CALLS\"\n",
             ),
         ] {
+            fs::create_dir_all(guarded.at(path).parent().unwrap()).unwrap();
+            if path.starts_with("tools") {
+                executable::write(&guarded.at(path), text);
+                continue;
+            }
             guarded.write(path, text);
-            let mode = if path.starts_with("tools") {
-                0o755
-            } else {
-                0o640
-            };
-            fs::set_permissions(guarded.at(path), fs::Permissions::from_mode(mode)).unwrap();
+            fs::set_permissions(guarded.at(path), fs::Permissions::from_mode(0o640)).unwrap();
         }
         guarded
     }
@@ -327,12 +330,7 @@ fn a_snapshot_that_fails_half_way_arms_nothing_and_leaves_nothing() {
         let guarded = Guarded::new();
         fs::create_dir_all(guarded.at("root/etc/systemd/system/multi-user.target.wants")).unwrap();
         let before = guarded.etc();
-        guarded.write(&format!("tools/{tool}"), text);
-        fs::set_permissions(
-            guarded.at("tools").join(tool),
-            fs::Permissions::from_mode(0o755),
-        )
-        .unwrap();
+        executable::write(&guarded.at("tools").join(tool), text);
         let done = guarded.try_sh(&Guarded::arm_as("polls-firewall", "60", &guarded.root()));
         assert!(!done.status.success(), "{tool}: {done:?}");
         assert!(!guarded.guard("").exists(), "{tool}");
@@ -449,9 +447,9 @@ fn a_guard_that_is_renewed_keeps_its_snapshot_and_fires_later() {
     guarded.sh(&Guarded::arm_as("polls-firewall", "0", &guarded.root()));
     guarded.write("root/etc/ufw/user.rules", "half\n");
     let renew = |seconds: &str| Cmd::script(RENEW, ["polls-firewall", seconds, &guarded.root()]);
+    let start = std::time::Instant::now();
     assert_eq!(guarded.sh(&renew("2")), "provision:renewed\n");
     guarded.write("root/etc/ufw/user.rules", "whole\n");
-    let start = std::time::Instant::now();
     guarded.restore("timer");
     assert!(start.elapsed().as_millis() >= 1000, "{:?}", start.elapsed());
     let is = fs::read_to_string(guarded.at("root/etc/ufw/user.rules")).unwrap();

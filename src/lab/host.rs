@@ -361,10 +361,13 @@ mod tests {
             use std::io::Write;
             let (first, _) = listener.accept().unwrap();
             drop(first);
-            let (mut second, _) = listener.accept().unwrap();
-            second.write_all(b"SSH-2.0-x\r\n").unwrap();
+            while let Ok((mut next, _)) = listener.accept() {
+                // It fails where nobody waits any more.
+                let _ = next.write_all(b"SSH-2.0-x\r\n");
+            }
         });
         assert!(!greets(address));
-        assert!(greets(address));
+        // Where the machine is busy, the greeting may come too late for a look.
+        assert!((0..10).any(|_| greets(address)));
     }
 }

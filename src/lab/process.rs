@@ -166,7 +166,7 @@ impl Daemon {
             command: self.argv.join(" "),
             source,
         })?;
-        let end = Instant::now() + Duration::from_secs(5);
+        let end = Instant::now() + Duration::from_secs(30);
         loop {
             if let Some(process) = Process::recorded(&record) {
                 // Reaped in the background, so that it never stands as a zombie while a
@@ -175,7 +175,7 @@ impl Daemon {
                 return Ok(process);
             }
             if Instant::now() > end || child.try_wait().ok().flatten().is_some() {
-                return Err(self.not_ready(5));
+                return Err(self.not_ready(30));
             }
             thread::sleep(Duration::from_millis(5));
         }

@@ -15,6 +15,8 @@
 )]
 
 mod attached;
+#[path = "../on_server/executable.rs"]
+mod executable;
 mod home;
 mod hosts;
 mod life;

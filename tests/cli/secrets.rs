@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use assert_cmd::Command;
 
+use crate::executable;
 use crate::home::{Home, SITE, Said};
 use crate::server::new_key;
 
@@ -81,8 +82,7 @@ fn file(home: &Home) -> std::path::PathBuf {
 /// An editor that runs this on the file it is given.
 fn editor(home: &Home, script: &str) -> String {
     let path = home.path().join("editor");
-    fs::write(&path, format!("#!/bin/sh\nset -eu\n{script}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    executable::write(&path, &format!("#!/bin/sh\nset -eu\n{script}\n"));
     path.display().to_string()
 }
 

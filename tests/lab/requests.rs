@@ -4,10 +4,10 @@
 //! Certificates are taken down, not judged: a handshake holds with every one whose key is the
 //! server's. What is trusted is looked at by curl.
 
-use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -33,7 +33,11 @@ pub const ASK_ONCE: &str = "--ask-once";
 /// Time between two requests to an address.
 const EVERY: Duration = Duration::from_millis(250);
 /// How long an answer is waited for: longer, and it counts as lost.
-const LIMIT: Duration = Duration::from_secs(6);
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// For how long after a reload a request may still be answered by a worker that goes, with what it
+/// has: nginx has its workers hand over, and both take connections meanwhile.
+const HANDS_OVER: Duration = Duration::from_secs(10);
 
 /// How is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,33 +146,52 @@ pub struct Asked {
     pub shown: Vec<Shown>,
 }
 
+/// What the program says once it has had a good answer from everywhere.
+const ANSWERED: &str = "answered";
+
 /// Requests that run.
-pub struct Requests(Child);
+pub struct Requests {
+    child: Child,
+    said: BufReader<ChildStdout>,
+}
 
 impl Requests {
-    /// Starts to ask the proxy for the site's page at both of its addresses.
+    /// Starts to ask the proxy for the site's page at both of its addresses, and waits for the first
+    /// good answers: what comes after them can be lost.
     pub fn start(over: Over) -> Self {
+        let mut requests = Self::of_a_site_to_be(over);
+        let mut line = String::new();
+        requests.said.read_line(&mut line).unwrap();
+        assert_eq!(line.trim_end(), ANSWERED, "no good answer");
+        requests
+    }
+
+    /// The same where nothing answers yet.
+    pub fn of_a_site_to_be(over: Over) -> Self {
         let own = std::env::current_exe().unwrap();
         let targets = PROXY.map(|address| format!("{address}:{}", over.port()));
-        let child = servers::program()
+        let mut child = servers::program()
             .args(["lab", "outside", "--"])
             .arg(own)
             .args([ASK_ON, over.word()])
             .args(targets)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .spawn();
-        Self(child.unwrap())
+            .spawn()
+            .unwrap();
+        let said = BufReader::new(child.stdout.take().unwrap());
+        Self { child, said }
     }
 
     /// Ends them; what came of them, by address.
     pub fn end(mut self) -> BTreeMap<String, Asked> {
-        drop(self.0.stdin.take());
+        drop(self.child.stdin.take());
         let mut text = String::new();
-        let mut stdout = self.0.stdout.take().unwrap();
-        stdout.read_to_string(&mut text).unwrap();
-        assert!(self.0.wait().unwrap().success(), "asking failed: {text}");
-        serde_json::from_str(&text).unwrap()
+        self.said.read_to_string(&mut text).unwrap();
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "asking failed: {text}");
+        let told = text.lines().rfind(|line| *line != ANSWERED);
+        serde_json::from_str(told.unwrap_or_default()).unwrap()
     }
 
     /// Ends them, and holds them to this: asked without a pause, and none was lost. The
@@ -182,7 +205,10 @@ impl Requests {
                 "{what}: lost at {address}: {asked:#?}"
             );
             assert!(asked.good > 2, "{what}: {address}: {asked:#?}");
-            assert!(asked.idle < 3000, "{what}: a pause: {address}: {asked:#?}");
+            assert!(
+                asked.idle < 10_000,
+                "{what}: a pause: {address}: {asked:#?}"
+            );
             let mut shown = asked.shown;
             shown.dedup();
             all.push(shown);
@@ -246,11 +272,15 @@ pub fn ask_once(mut words: impl Iterator<Item = String>) {
 pub fn ask_on(mut words: impl Iterator<Item = String>) {
     let over = Over::of(&words.next().unwrap());
     let stop = Arc::new(AtomicBool::new(false));
-    let asking: Vec<_> = words
-        .map(|target| {
-            let stop = Arc::clone(&stop);
-            let address: SocketAddr = target.parse().unwrap();
-            (target, thread::spawn(move || ask(over, address, &stop)))
+    let targets: BTreeSet<SocketAddr> = words.map(|target| target.parse().unwrap()).collect();
+    // Those that have not had a good answer yet.
+    let silent = Arc::new(Mutex::new(targets.clone()));
+    let asking: Vec<_> = targets
+        .into_iter()
+        .map(|address| {
+            let (stop, silent) = (Arc::clone(&stop), Arc::clone(&silent));
+            let asking = thread::spawn(move || ask(over, address, &stop, &silent));
+            (address.to_string(), asking)
         })
         .collect();
     let mut rest = Vec::new();
@@ -267,11 +297,19 @@ pub fn ask_on(mut words: impl Iterator<Item = String>) {
     );
 }
 
-/// Asks one address until it is stopped.
-fn ask(over: Over, address: SocketAddr, stop: &AtomicBool) -> Asked {
+/// Asks one address until it is stopped, and once more.
+fn ask(
+    over: Over,
+    address: SocketAddr,
+    stop: &AtomicBool,
+    silent: &Arc<Mutex<BTreeSet<SocketAddr>>>,
+) -> Asked {
     let start = Instant::now();
     let mut asking = Vec::new();
-    while !stop.load(Ordering::Relaxed) {
+    let mut last = false;
+    while !last {
+        last = stop.load(Ordering::Relaxed);
+        let silent = Arc::clone(silent);
         // Beside the others: a slow answer holds up no other request.
         asking.push(thread::spawn(move || {
             let at = start.elapsed();
@@ -284,6 +322,12 @@ fn ask(over: Over, address: SocketAddr, stop: &AtomicBool) -> Asked {
                 }
             };
             let (done, shown) = (start.elapsed(), recorder.shown());
+            if is_good(over, &status) {
+                let mut silent = silent.lock().unwrap();
+                if silent.remove(&address) && silent.is_empty() {
+                    let _ = writeln!(std::io::stdout(), "{ANSWERED}");
+                }
+            }
             Answer {
                 at,
                 done,
@@ -305,14 +349,15 @@ fn told(over: Over, answers: &[Answer]) -> Asked {
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap();
     let mut asked = Asked::default();
     let (mut good, mut before) = (None::<Duration>, None::<Duration>);
+    // When the newest certificate was shown first.
+    let mut since = Duration::ZERO;
     for answer in answers {
         asked.all += 1;
         if let Some(before) = before.replace(answer.at) {
             asked.idle = asked.idle.max(millis(answer.at - before));
         }
         let why = match &answer.status {
-            Ok(200) => None,
-            Ok(301) if over == Over::Http => None,
+            good if is_good(over, good) => None,
             Ok(status) => Some(format!("status {status}")),
             Err(error) => Some(error.clone()),
         };
@@ -326,13 +371,22 @@ fn told(over: Over, answers: &[Answer]) -> Asked {
             Some(why) if good.is_some() => asked.lost.push((millis(answer.at), why)),
             Some(_) => {}
         }
-        if let Some(shown) = &answer.shown
-            && asked.shown.last() != Some(shown)
-        {
+        let Some(shown) = &answer.shown else { continue };
+        let recent = answer.at.saturating_sub(since) < HANDS_OVER;
+        if asked.shown.last() != Some(shown) && !(recent && asked.shown.contains(shown)) {
             asked.shown.push(shown.clone());
+            since = answer.at;
         }
     }
     asked
+}
+
+fn is_good(over: Over, status: &Result<u16, String>) -> bool {
+    match status {
+        Ok(200) => true,
+        Ok(301) => over == Over::Http,
+        _ => false,
+    }
 }
 
 type Tls = StreamOwned<ClientConnection, TcpStream>;

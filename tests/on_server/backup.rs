@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use provision::engine::life::archive;
 
+use crate::executable;
+
 /// What stands for Docker: it answers as PostgreSQL's programs would.
 const DOCKER: &str = r#"#!/bin/sh
 cd -- "$FAKE" || exit
@@ -35,18 +37,15 @@ struct Server(tempfile::TempDir);
 
 impl Server {
     fn new() -> Self {
-        use std::os::unix::fs::PermissionsExt as _;
         let server = Self(tempfile::tempdir().unwrap());
         for name in ["bin", "state/polls", "media"] {
             fs::create_dir_all(server.at(name)).unwrap();
         }
-        server.write("bin/docker", DOCKER);
+        executable::write(&server.at("bin/docker"), DOCKER);
         server.write("running", "running\n");
         server.write("media/a.png", "picture");
         let script = include_str!("../../src/step/backup/backup.sh");
         server.write("backup.sh", script);
-        let mode = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(server.at("bin/docker"), mode).unwrap();
         server
     }
 

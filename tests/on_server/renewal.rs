@@ -2,13 +2,15 @@
 //! does what the test says.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use provision::resource::sha256;
+
+use crate::executable;
 
 const DAY: u64 = 24 * 3600;
 const LIVE: &str = "live/a.example/fullchain.pem";
@@ -70,7 +72,6 @@ impl Proxy {
             fs::create_dir_all(proxy.at(name)).unwrap();
         }
         proxy.write("bin/docker", DOCKER);
-        proxy.write("renew.sh", include_str!("../../src/step/renewal/renew.sh"));
         proxy.write("reload.sh", include_str!("../../src/step/nginx-reload.sh"));
         proxy.write(
             "failed.sh",
@@ -80,10 +81,9 @@ impl Proxy {
             "self-signed.sh",
             include_str!("../../src/resource/certificate/self-signed.sh"),
         );
-        for program in ["bin/docker", "renew.sh"] {
-            use std::os::unix::fs::PermissionsExt as _;
-            fs::set_permissions(proxy.at(program), fs::Permissions::from_mode(0o755)).unwrap();
-        }
+        executable::write(&proxy.at("bin/docker"), DOCKER);
+        let renew = include_str!("../../src/step/renewal/renew.sh");
+        executable::write(&proxy.at("renew.sh"), renew);
         proxy.write("renewal/a.example.conf", "");
         proxy.write("running", "false 0\n");
         proxy.write(LIVE, &pem(since, left));
@@ -364,6 +364,13 @@ fn a_renewal_waits_for_what_a_run_is_doing_and_a_rehearsal_is_part_of_it() {
     assert_eq!(proxy.read("called").matches(rehearsed).count(), 1);
 
     let mut renewal = proxy.certbot(&[]).spawn().unwrap();
+    let mut said = BufReader::new(renewal.stdout.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert!(
+        line.starts_with("waiting: pull an image is being done"),
+        "{line}"
+    );
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(renewal.try_wait().unwrap(), None);
     assert_eq!(proxy.record("did"), None);
@@ -373,13 +380,9 @@ fn a_renewal_waits_for_what_a_run_is_doing_and_a_rehearsal_is_part_of_it() {
         .status();
     let _gone = holder.kill();
     holder.wait().unwrap();
-    let done = renewal.wait_with_output().unwrap();
-    ended_well(&done);
-    let said = String::from_utf8_lossy(&done.stdout).into_owned();
-    assert!(
-        said.contains("waiting: pull an image is being done"),
-        "{said}"
-    );
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    ended_well(&renewal.wait_with_output().unwrap());
     assert_eq!(proxy.record("did").as_deref(), Some("not-due"));
     assert!(
         proxy

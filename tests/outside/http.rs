@@ -177,14 +177,21 @@ async fn words_that_are_not_http_are_told_from_silence() {
 async fn a_server_that_takes_the_connection_and_stays_silent_times_out() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let limit = Duration::from_millis(300);
+    // The first to use it reads all of this machine's authorities.
+    LazyLock::force(&TRUST);
     let began = Instant::now();
     let error = get(listener.local_addr().unwrap())
         .limit(limit)
         .send(&TRUST)
         .await
         .unwrap_err();
-    assert!(matches!(error, Error::TimedOut { .. }), "{error:?}");
-    assert!((limit..limit * 6).contains(&began.elapsed()));
+    let took = began.elapsed();
+    assert!(
+        matches!(error, Error::TimedOut { limit: after, .. } if after == limit),
+        "{error:?}"
+    );
+    // The usual limit is longer.
+    assert!((limit..Duration::from_secs(8)).contains(&took), "{took:?}");
 }
 
 #[tokio::test]

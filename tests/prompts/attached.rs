@@ -189,9 +189,18 @@ fn ctrl_c_while_it_connects_ends_it() {
     let Some(mut terminal) = Terminal::call(home.path(), "manage size -vv") else {
         return;
     };
-    sleep(Duration::from_millis(700));
+    silent.set_nonblocking(true).unwrap();
+    let begin = Instant::now();
+    let connected = loop {
+        match silent.accept() {
+            Ok((stream, _)) => break stream,
+            Err(e) => assert!(begin.elapsed() < Duration::from_secs(60), "{e}"),
+        }
+        sleep(Duration::from_millis(20));
+    };
     terminal.types("\u{3}");
     let ended = terminal.ends();
+    drop(connected);
     assert_eq!(ended.code, 130, "{}", ended.screen);
     is_left_as_it_was(&ended);
 }

@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use russh::keys::key::safe_rng;
 use russh::keys::{Algorithm, PrivateKey};
 
+use crate::executable;
 use crate::server::new_key;
 
 pub struct Home(tempfile::TempDir);
@@ -50,8 +51,7 @@ impl Home {
     pub fn program(&self, name: &str, text: &str) -> String {
         let path = self.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        executable::write(&path, text);
         path.to_str().unwrap().to_owned()
     }
 

@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 use tokio::runtime::Runtime;
 
+use crate::executable;
 use crate::server::{new_key, print};
 
 /// What a host does.
@@ -27,8 +28,8 @@ pub struct Setup {
     pub prompts: Vec<(&'static str, bool, &'static str)>,
     /// The password that the stand-in for sudo wants.
     pub sudo: &'static str,
-    /// It hangs up this long after a connection came in.
-    pub hangs_up: Option<Duration>,
+    /// It can be made to hang up.
+    pub hangs_up: bool,
 }
 
 impl Setup {
@@ -50,6 +51,8 @@ pub struct Host {
     pub given: Arc<Mutex<Vec<String>>>,
     /// The text of all commands.
     pub commands: Arc<Mutex<Vec<String>>>,
+    /// Connections that it can hang up on.
+    wires: Arc<Mutex<Vec<std::net::TcpStream>>>,
     _runtime: Runtime,
     _dir: tempfile::TempDir,
 }
@@ -78,6 +81,7 @@ impl Host {
             public,
             given: Arc::default(),
             commands: Arc::default(),
+            wires: Arc::default(),
             _runtime: runtime,
             _dir: dir,
         };
@@ -88,17 +92,13 @@ impl Host {
             bin: host._dir.path().to_owned(),
             channels: Arc::default(),
         };
+        let wires = Arc::clone(&host.wires);
         host._runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (config, handler) = (Arc::clone(&config), handler.clone());
                 let stream = stream.into_std().unwrap();
-                if let Some(time) = handler.setup.hangs_up {
-                    let wire = stream.try_clone().unwrap();
-                    tokio::spawn(async move {
-                        tokio::time::sleep(time).await;
-                        // It fails where the client was faster.
-                        let _ = wire.shutdown(Shutdown::Both);
-                    });
+                if handler.setup.hangs_up {
+                    wires.lock().unwrap().push(stream.try_clone().unwrap());
                 }
                 let stream = TcpStream::from_std(stream).unwrap();
                 tokio::spawn(async move {
@@ -110,6 +110,16 @@ impl Host {
             }
         });
         host
+    }
+
+    /// Hangs up on everybody.
+    pub fn hang_up(&self) {
+        let wires = std::mem::take(&mut *self.wires.lock().unwrap());
+        assert!(!wires.is_empty(), "somebody is connected");
+        for wire in wires {
+            // It fails where the client was faster.
+            let _ = wire.shutdown(Shutdown::Both);
+        }
     }
 
     pub fn given(&self) -> Vec<String> {
@@ -132,7 +142,6 @@ impl Host {
 /// sudo, as far as it is called. It knows its password by a digest only, so that whoever looks
 /// for the password in files doesn't find this one.
 fn stand_in(dir: &Path, password: &str) {
-    use std::os::unix::fs::PermissionsExt;
     let digest = ring::digest::digest(&ring::digest::SHA256, password.as_bytes());
     let digest: String = digest.as_ref().iter().map(|b| format!("{b:02x}")).collect();
     let dir_ = dir.display();
@@ -157,8 +166,7 @@ exit 1
 "#
     );
     let path = dir.join("sudo");
-    std::fs::write(&path, text).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    executable::write(&path, &text);
 }
 
 type Channels = Arc<Mutex<Vec<(ChannelId, Channel<Msg>)>>>;

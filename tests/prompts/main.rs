@@ -15,6 +15,8 @@
 
 mod attached;
 mod canary;
+#[path = "../on_server/executable.rs"]
+mod executable;
 mod home;
 mod host;
 mod passphrases;

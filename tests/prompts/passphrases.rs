@@ -83,7 +83,7 @@ fn a_passphrase_can_be_asked_for_before_anything_else() {
     };
     terminal.shows("passphrase of ");
     assert_eq!(connections(&sshd), 0, "{}", sshd.log());
-    terminal.types(&format!("{PASSPHRASE}\n"));
+    terminal.types_hidden(&format!("{PASSPHRASE}\n"));
     let ended = terminal.ends();
     is_clean(&ended);
     // Asked for once, and used.
@@ -122,7 +122,7 @@ fn ctrl_c_at_the_question_ends_it_with_130_and_a_clean_terminal() {
             return;
         };
         terminal.shows("locked: ");
-        terminal.types("half\u{3}");
+        terminal.types_hidden("half\u{3}");
         let ended = terminal.ends();
         is_clean(&ended);
         assert_eq!(ended.code, 130, "{arguments}: {}", ended.screen);
@@ -139,7 +139,7 @@ fn no_answer_is_told_as_such() {
         return;
     };
     terminal.shows("locked: ");
-    terminal.types("\u{4}");
+    terminal.types_hidden("\u{4}");
     let ended = terminal.ends();
     is_clean(&ended);
     assert_eq!(ended.code, 3, "{}", ended.screen);
@@ -161,7 +161,7 @@ fn moving_lines_and_the_question_keep_out_of_each_others_way() {
     // Some turns of the spinner, if it went on.
     std::thread::sleep(std::time::Duration::from_millis(500));
     assert_eq!(terminal.screen().len(), asked, "{}", terminal.screen());
-    terminal.types(&format!("{PASSPHRASE}\n"));
+    terminal.types_hidden(&format!("{PASSPHRASE}\n"));
     let ended = terminal.ends();
     is_clean(&ended);
     let rows = ended.rows();

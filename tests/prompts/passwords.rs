@@ -89,7 +89,8 @@ fn what_the_server_asks_is_shown_in_its_words_and_answers_only_where_they_may_be
     let Some(mut terminal) = Terminal::call(home.path(), "plan") else {
         return;
     };
-    terminal.answers("deploy on one: Badge [31mnumber: ", "4711-open");
+    terminal.shows("deploy on one: Badge [31mnumber: ");
+    terminal.types("4711-open\n");
     terminal.answers("deploy on one: Code: ", PASSWORD);
     terminal.answers("sudo password of deploy on one: ", SUDO);
     let ended = terminal.ends();
@@ -109,7 +110,7 @@ fn hosts_that_ask_at_once_are_asked_one_after_the_other_and_sudo_once_for_all() 
     terminal.shows("password of deploy on ");
     std::thread::sleep(Duration::from_millis(700));
     assert_eq!(terminal.screen().matches("password of").count(), 1);
-    terminal.types(&format!("{PASSWORD}\n"));
+    terminal.types_hidden(&format!("{PASSWORD}\n"));
     terminal.answers("password of deploy on ", PASSWORD);
     terminal.answers("sudo password of deploy on ", SUDO);
     let ended = terminal.ends();
@@ -126,7 +127,7 @@ fn hosts_that_ask_at_once_are_asked_one_after_the_other_and_sudo_once_for_all() 
 fn a_server_that_hung_up_before_the_answer_is_told_as_such() {
     let host = Host::start(Setup {
         password: Some(PASSWORD),
-        hangs_up: Some(Duration::from_secs(1)),
+        hangs_up: true,
         ..Setup::default()
     });
     let home = home(&[("one", &host)]);
@@ -134,8 +135,10 @@ fn a_server_that_hung_up_before_the_answer_is_told_as_such() {
         return;
     };
     terminal.shows("password of deploy on one: ");
-    std::thread::sleep(Duration::from_millis(1500));
-    terminal.types(&format!("{PASSWORD}\n"));
+    host.hang_up();
+    // Whether it has noticed by then or runs into it with the answer is all the same.
+    std::thread::sleep(Duration::from_millis(500));
+    terminal.types_hidden(&format!("{PASSWORD}\n"));
     let ended = terminal.ends();
     is_clean(&ended);
     assert_eq!(ended.code, 3, "{}", ended.screen);

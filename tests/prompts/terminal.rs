@@ -15,6 +15,8 @@ pub struct Terminal {
     script: Child,
     keyboard: Option<ChildStdin>,
     screen: Arc<Mutex<Vec<u8>>>,
+    /// Ends with the screen.
+    reader: Option<thread::JoinHandle<()>>,
     home: PathBuf,
     /// How much of the screen has been read.
     at: usize,
@@ -82,7 +84,7 @@ impl Terminal {
         let program = env!("CARGO_BIN_EXE_provision");
         // The shell outlives Ctrl-C, to say what the terminal is like afterwards.
         let line = format!(
-            "trap : INT; stty cols 120 rows 40; stty -g >before; '{program}' {arguments}; \
+            "trap : INT; tty >pts; stty cols 120 rows 40; stty -g >before; '{program}' {arguments}; \
              code=$?; stty -g >after; exit $code"
         );
         let mut script = Command::new("script")
@@ -101,7 +103,7 @@ impl Terminal {
             .unwrap();
         let screen = Arc::new(Mutex::new(Vec::new()));
         let (mut shown, seen) = (script.stdout.take().unwrap(), Arc::clone(&screen));
-        thread::spawn(move || {
+        let reader = thread::spawn(move || {
             let mut piece = [0; 4096];
             while let Ok(read @ 1..) = shown.read(&mut piece) {
                 seen.lock().unwrap().extend_from_slice(&piece[..read]);
@@ -111,6 +113,7 @@ impl Terminal {
             keyboard: script.stdin.take(),
             script,
             screen,
+            reader: Some(reader),
             home: home.to_owned(),
             at: 0,
         })
@@ -130,6 +133,11 @@ impl Terminal {
                 return;
             }
             let gone = matches!(self.script.try_wait(), Ok(Some(_)));
+            if gone && self.reader.is_some() {
+                // The last of it may still be on its way.
+                self.read_all();
+                continue;
+            }
             if gone || begin.elapsed() > PATIENCE {
                 panic!("{text:?} doesn't come (ended: {gone}): {screen}");
             }
@@ -137,19 +145,48 @@ impl Terminal {
         }
     }
 
+    /// Waits until all that is shown was read, which is once nobody shows anything any more.
+    fn read_all(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+    }
+
+    /// Waits until what is typed isn't shown: that is so a moment after a question came.
+    pub fn hides(&self) {
+        let pts = std::fs::read_to_string(self.home.join("pts")).unwrap();
+        let begin = Instant::now();
+        loop {
+            let asked = Command::new("stty").args(["-a", "-F", pts.trim()]).output();
+            let said = String::from_utf8(asked.unwrap().stdout).unwrap();
+            if said.split_whitespace().any(|word| word == "-echo") {
+                return;
+            }
+            let waited = begin.elapsed();
+            assert!(waited < PATIENCE, "it is shown: {said} {}", self.screen());
+            sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Types this, once it isn't shown.
+    pub fn types_hidden(&mut self, keys: &str) {
+        self.hides();
+        self.types(keys);
+    }
+
     /// Types this.
     pub fn types(&mut self, keys: &str) {
-        // A moment, as people take one: what is typed before the echo is off would be seen.
+        // A moment, as people take one.
         sleep(Duration::from_millis(100));
         let keyboard = self.keyboard.as_mut().unwrap();
         keyboard.write_all(keys.as_bytes()).unwrap();
         keyboard.flush().unwrap();
     }
 
-    /// Waits for a question and answers it.
+    /// Waits for a question and answers it; nobody sees the answer.
     pub fn answers(&mut self, question: &str, answer: &str) {
         self.shows(question);
-        self.types(&format!("{answer}\n"));
+        self.types_hidden(&format!("{answer}\n"));
     }
 
     /// Waits for the end.
@@ -164,8 +201,7 @@ impl Terminal {
             }
             sleep(Duration::from_millis(10));
         };
-        // The last of it may still be on its way.
-        sleep(Duration::from_millis(50));
+        self.read_all();
         let settings = ["before", "after"]
             .map(|when| std::fs::read_to_string(self.home.join(when)).unwrap_or_default());
         Ended {

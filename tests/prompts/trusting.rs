@@ -53,7 +53,7 @@ fn ctrl_c_at_the_password_of_a_bastion_ends_it_with_a_clean_terminal() {
         return;
     };
     terminal.shows("password of deploy on 127.0.0.1: ");
-    terminal.types("half\u{3}");
+    terminal.types_hidden("half\u{3}");
     let ended = terminal.ends();
     assert_eq!(ended.code, 130, "{}", ended.screen);
     assert!(!ended.screen.contains("half"), "{}", ended.screen);

@@ -3,48 +3,57 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A watch over the command lines and environments of all processes, those of the servers too:
 /// they run here.
 pub struct Watch {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Seen>,
+    looks: Arc<AtomicUsize>,
+    thread: JoinHandle<BTreeSet<String>>,
 }
 
-/// What was seen.
-#[derive(Debug)]
-pub struct Seen {
-    /// What holds one of the words.
-    pub hits: BTreeSet<String>,
-    /// How often was looked.
-    pub looks: usize,
-}
+/// How long looking at all processes may take.
+const LIMIT: Duration = Duration::from_secs(120);
 
 impl Watch {
     /// Looks for these words again and again until it is ended.
     pub fn start(words: &[&str]) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
+        let looks = Arc::new(AtomicUsize::new(0));
+        let (stopped, count) = (Arc::clone(&stop), Arc::clone(&looks));
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         let thread = thread::spawn(move || {
-            let mut seen = Seen {
-                hits: BTreeSet::new(),
-                looks: 0,
-            };
+            let mut hits = BTreeSet::new();
             while !stopped.load(Ordering::Relaxed) {
-                look(&words, &mut seen.hits);
-                seen.looks += 1;
+                look(&words, &mut hits);
+                count.fetch_add(1, Ordering::SeqCst);
                 thread::sleep(Duration::from_millis(3));
             }
-            seen
+            hits
         });
-        Self { stop, thread }
+        Self {
+            stop,
+            looks,
+            thread,
+        }
     }
 
-    pub fn end(self) -> Seen {
+    /// Waits until all processes were looked at, from now on.
+    pub fn whole_look(&self) {
+        // The one that goes on has begun before.
+        let enough = self.looks.load(Ordering::SeqCst) + 2;
+        let begin = Instant::now();
+        while self.looks.load(Ordering::SeqCst) < enough {
+            assert!(begin.elapsed() < LIMIT, "a look takes more than {LIMIT:?}");
+            thread::sleep(Duration::from_millis(3));
+        }
+    }
+
+    /// What held one of the words.
+    pub fn end(self) -> BTreeSet<String> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()
     }

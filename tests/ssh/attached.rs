@@ -12,7 +12,7 @@ use crate::sshd::{Sshd, dialer};
 
 const MIB: usize = 1024 * 1024;
 /// More than anything here takes; a hang is a failure, not a wait.
-const HANG: Duration = Duration::from_secs(60);
+const HANG: Duration = Duration::from_secs(300);
 
 fn terminal(columns: u32, rows: u32) -> Terminal {
     Terminal {

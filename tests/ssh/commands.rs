@@ -14,7 +14,7 @@ use crate::server::{Server, Setup, dialer};
 
 const MIB: usize = 1024 * 1024;
 /// More than anything here takes; a hang is a failure, not a wait.
-const HANG: Duration = Duration::from_secs(60);
+const HANG: Duration = Duration::from_secs(300);
 
 async fn session(server: &Server) -> Session {
     server.dialer().connect(&server.target()).await.unwrap()
@@ -259,18 +259,21 @@ async fn the_ninth_command_waits_its_turn() {
     let session = session(&server).await;
     let hang = || {
         session.exec(Exec {
-            limit: Some(Duration::from_secs(1)),
+            limit: Some(Duration::from_secs(3)),
             ..Exec::new("hang")
         })
     };
     let ninth = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        let before = server.saw.commands.load(Ordering::SeqCst);
-        let done = session.exec(Exec::new("both")).await;
-        (before, done)
+        let all = async {
+            while server.saw.commands.load(Ordering::SeqCst) < 8 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(HANG, all).await.expect("not all eight run");
+        session.exec(Exec::new("both")).await
     };
     let began = Instant::now();
-    let (.., (before, done)) = tokio::join!(
+    let (.., done) = tokio::join!(
         hang(),
         hang(),
         hang(),
@@ -281,10 +284,9 @@ async fn the_ninth_command_waits_its_turn() {
         hang(),
         ninth
     );
-    assert_eq!(before, 8);
     assert_eq!(done.unwrap().status, Status::Code(3));
     assert!(
-        began.elapsed() >= Duration::from_millis(900),
+        began.elapsed() >= Duration::from_millis(2900),
         "it didn't wait"
     );
 }
@@ -294,7 +296,7 @@ async fn a_command_over_its_limit_is_given_up_and_its_channel_closed() {
     let server = Server::start().await;
     let session = session(&server).await;
     let request = Exec {
-        limit: Some(Duration::from_millis(200)),
+        limit: Some(Duration::from_secs(2)),
         ..Exec::new("hang")
     };
     let error = session.exec(request).await.unwrap_err();
@@ -381,10 +383,11 @@ async fn slow(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Duration) 
 async fn a_login_and_a_command_cost_eight_round_trips() {
     let server = Server::start().await;
     let port = server.port;
-    let round_trip = Duration::from_millis(300);
+    let round_trip = Duration::from_millis(600);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut target = server.target();
     target.port = listener.local_addr().unwrap().port();
+    target.patience.connect = HANG;
     tokio::spawn(async move {
         loop {
             let (client, _) = listener.accept().await.unwrap();
@@ -398,13 +401,17 @@ async fn a_login_and_a_command_cost_eight_round_trips() {
         }
     });
     let dialer = dialer(provision::ssh::Keys::new(None, None));
-    // A machine that has other work to do makes it longer, and nothing makes it shorter.
+    // A machine that has other work to do makes it longer, and nothing makes it shorter: one good
+    // one will do.
     let mut best = f64::INFINITY;
-    for _ in 0..3 {
+    for _ in 0..15 {
         let began = Instant::now();
         let session = dialer.connect(&target).await.unwrap();
         session.exec(Exec::new("both")).await.unwrap();
         best = best.min(began.elapsed().as_secs_f64() / round_trip.as_secs_f64());
+        if best < 7.9 {
+            break;
+        }
     }
     // The handshake of TCP, the eighth, isn't slowed down here.
     assert!(best < 7.9, "{best} round trips and that of TCP");

@@ -11,7 +11,8 @@ use crate::relay::{Relay, Treat};
 use crate::sshd::{Sshd, dialer, told};
 
 const MIB: usize = 1024 * 1024;
-const HANG: Duration = Duration::from_secs(60);
+/// More than anything here takes; a hang is a failure, not a wait.
+const HANG: Duration = Duration::from_secs(300);
 
 /// A bastion and a server.
 fn both() -> Option<(Sshd, Sshd)> {
@@ -88,7 +89,7 @@ async fn a_command_that_nobody_listens_to_holds_up_no_other_behind_the_bastion()
     }
     sleep(Duration::from_millis(700)).await;
     for _ in 0..5 {
-        let echo = timeout(Duration::from_secs(5), fast.exec(Exec::new("echo on")));
+        let echo = timeout(HANG, fast.exec(Exec::new("echo on")));
         assert_eq!(echo.await.expect("it waits").unwrap().stdout, b"on\n");
     }
     let late = dialer.connect(&server.behind("late", &jump)).await.unwrap();
@@ -142,7 +143,8 @@ async fn a_bastion_that_was_lost_is_opened_anew() {
     };
     let ((lost, after), ()) = tokio::join!(sleeping, cut);
     assert!(lost.unwrap_err().is_lost());
-    assert!(after < Duration::from_secs(3), "{after:?}");
+    // A silent one is lost after twelve to fifteen.
+    assert!(after < Duration::from_secs(8), "{after:?}");
     assert!(session.is_closed());
     let again = dialer.connect(&target).await.unwrap();
     assert!(again.exec(Exec::new("true")).await.is_ok());

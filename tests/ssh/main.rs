@@ -3,8 +3,7 @@
 //! - `server`: the server, and what it saw
 //! - `agent`: a small SSH agent; `sshd`: a real sshd; `relay`: what lies in between
 //! - `config`: the operator's own configuration; `config_openssh`: our reader of it against
-//!   OpenSSH
-//! - `servers`: a table of real servers, `../ssh_servers`
+//!   OpenSSH; `executable`: programs that stand for ssh
 //! - `way`, `jump`, `sessions`: how a server is reached
 //! - `host_keys`, `certificates`: who the server is; `login`, `passwords`, `openssh`: who we
 //!   are, the last with keys and agents of OpenSSH's own making; `proposal`, `audit`: what we speak;
@@ -23,6 +22,8 @@ mod certificates;
 mod commands;
 mod config;
 mod config_openssh;
+#[path = "../on_server/executable.rs"]
+mod executable;
 mod host_keys;
 mod jump;
 mod login;
@@ -31,7 +32,6 @@ mod passwords;
 mod proposal;
 mod relay;
 mod server;
-mod servers;
 mod sessions;
 mod sshd;
 mod way;

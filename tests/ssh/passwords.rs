@@ -294,10 +294,10 @@ async fn a_password_that_must_be_changed_says_so_and_isnt_changed() {
 #[tokio::test]
 async fn the_operators_time_isnt_the_servers() {
     let server = with_password().await;
-    let asked = Asked::slow(&[SECRET], Duration::from_millis(1500));
+    let asked = Asked::slow(&[SECRET], Duration::from_secs(5));
     let mut target = server.target();
     target.identity.key = None;
-    target.patience.login = Duration::from_millis(700);
+    target.patience.login = Duration::from_secs(3);
     server.dialer_with(&asked).connect(&target).await.unwrap();
 }
 
@@ -305,11 +305,12 @@ async fn the_operators_time_isnt_the_servers() {
 async fn a_server_that_doesnt_wait_for_the_answer_is_told() {
     let server = Server::with(Setup {
         password: Some(SECRET),
-        waits: Some(Duration::from_millis(300)),
+        // The key exchange on the same thread counts, too.
+        waits: Some(Duration::from_secs(3)),
         ..Setup::default()
     })
     .await;
-    let asked = Asked::slow(&[SECRET], Duration::from_millis(900));
+    let asked = Asked::slow(&[SECRET], Duration::from_secs(8));
     let error = log_in(&server, &asked).await.err().unwrap();
     assert!(matches!(error.fault(), Fault::AuthCutOff { .. }), "{error}");
     assert!(error.next().contains("LoginGraceTime"), "{}", error.next());

@@ -11,7 +11,8 @@ use crate::relay::{Relay, Treat};
 use crate::server::Server;
 use crate::sshd::{Sshd, dialer, told};
 
-const HANG: Duration = Duration::from_secs(60);
+/// More than anything here takes; a hang is a failure, not a wait.
+const HANG: Duration = Duration::from_secs(300);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_after_one_another_need_one_connection_where_it_takes_one_command() {
@@ -77,22 +78,25 @@ async fn a_command_that_was_given_up_doesnt_keep_others_from_running() {
         return;
     };
     let (dialer, _notes) = dialer();
-    let session = dialer.connect(&server.target("app1")).await.unwrap();
-    let sleep = Exec {
-        limit: Some(Duration::from_millis(300)),
-        ..Exec::new("sleep 20")
-    };
-    let error = session.exec(sleep).await.unwrap_err();
-    assert!(matches!(error.fault(), Fault::Limit { .. }));
-    assert!(
-        session
-            .exec(Exec::new("true"))
-            .await
-            .unwrap()
-            .status
-            .success()
-    );
-    assert_eq!(session.connections(), 2);
+    // While it runs; and while the server is still asked for its channel, or just after.
+    for limit in [Duration::from_secs(5), Duration::ZERO] {
+        let session = dialer.connect(&server.target("app1")).await.unwrap();
+        let sleep = Exec {
+            limit: Some(limit),
+            ..Exec::new("sleep 60")
+        };
+        let error = session.exec(sleep).await.unwrap_err();
+        assert!(matches!(error.fault(), Fault::Limit { .. }));
+        assert!(
+            session
+                .exec(Exec::new("true"))
+                .await
+                .unwrap()
+                .status
+                .success()
+        );
+        assert_eq!(session.connections(), 2);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -152,8 +156,9 @@ async fn a_line_that_falls_silent_is_noticed_in_whatever_it_was_used_for() {
         let (lost, began) = tokio::join!(run, silence);
         let error = lost.unwrap_err();
         assert!(error.is_lost(), "{error}");
+        // Of itself a connection is given up after twelve to fifteen.
         assert!(
-            began.elapsed() < Duration::from_secs(4),
+            began.elapsed() < Duration::from_secs(10),
             "{:?}",
             began.elapsed()
         );
@@ -178,7 +183,9 @@ async fn a_connection_that_is_closed_is_noticed_at_once() {
     };
     let (lost, began) = tokio::join!(session.exec(Exec::new("hang")), cut);
     assert!(lost.unwrap_err().is_lost());
-    assert!(began.elapsed() < Duration::from_secs(1));
+    // A silent one is after twelve to fifteen.
+    let after = began.elapsed();
+    assert!(after < Duration::from_secs(8), "{after:?}");
     assert!(session.is_closed());
 }
 

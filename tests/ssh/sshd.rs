@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use provision::ssh::{
     Address, Dialer, Family, Identity, Keys, Nobody, Note, Patience, Target, Trust, Via,
@@ -16,6 +16,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use crate::server::{new_key, print};
 
 const PROGRAM: &str = "/usr/sbin/sshd";
+/// How often one is started: the port that was free may be somebody else's by then.
+const STARTS: usize = 3;
+/// How long one may take to listen.
+const LISTENS_WITHIN: Duration = Duration::from_secs(30);
 
 /// A running sshd; ends with its owner.
 pub struct Sshd {
@@ -59,52 +63,51 @@ impl Sshd {
         write("key", &user_key.to_openssh(Default::default()).unwrap());
         let public = user_key.public_key().to_openssh().unwrap();
         let authorized = write("authorized_keys", &format!("{public}\n"));
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let config = write(
-            "sshd_config",
-            &format!(
-                "{options}\nListenAddress 127.0.0.1\nPort {port}\nHostKey {}\n\
-                 AuthorizedKeysFile {}\nPidFile none\nStrictModes no\nUsePAM no\n\
-                 PermitRootLogin yes\nPasswordAuthentication no\nPrintMotd no\n\
-                 LogLevel VERBOSE\n",
-                host_file.display(),
-                authorized.display()
-            ),
-        );
         // As root it insists on this empty directory, which its service would make. It fails where
         // it is there, or isn't needed.
         let _ = std::fs::create_dir("/run/sshd");
-        let child = Command::new(PROGRAM)
-            .args(["-D", "-f"])
-            .arg(config)
-            .arg("-E")
-            .arg(dir.path().join("log"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
         let user = Command::new("id").arg("-un").output().unwrap().stdout;
-        let sshd = Self {
-            port,
-            user: String::from_utf8(user).unwrap().trim().to_owned(),
-            host_key: host_key.public_key().clone(),
-            child,
-            dir,
-        };
-        for _ in 0..200 {
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
-                return Some(sshd);
+        let user = String::from_utf8(user).unwrap().trim().to_owned();
+        for _ in 0..STARTS {
+            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let port = free.local_addr().unwrap().port();
+            drop(free);
+            let config = write(
+                "sshd_config",
+                &format!(
+                    "{options}\nListenAddress 127.0.0.1\nPort {port}\nHostKey {}\n\
+                     AuthorizedKeysFile {}\nPidFile none\nStrictModes no\nUsePAM no\n\
+                     PermitRootLogin yes\nPasswordAuthentication no\nPrintMotd no\n\
+                     LogLevel VERBOSE\n",
+                    host_file.display(),
+                    authorized.display()
+                ),
+            );
+            let mut child = Command::new(PROGRAM)
+                .args(["-D", "-f"])
+                .arg(config)
+                .arg("-E")
+                .arg(dir.path().join("log"))
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            if listens(&mut child, port, dir.path()) {
+                return Some(Self {
+                    port,
+                    dir,
+                    user,
+                    host_key: host_key.public_key().clone(),
+                    child,
+                });
             }
-            std::thread::sleep(Duration::from_millis(20));
         }
-        panic!("sshd doesn't start: {}", sshd.log());
+        panic!("sshd doesn't start: {}", log(dir.path()));
     }
 
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+        log(self.dir.path())
     }
 
     /// How many logins it let in.
@@ -140,6 +143,34 @@ impl Sshd {
             ..self.target(host)
         }
     }
+}
+
+/// What was logged in this directory.
+fn log(dir: &Path) -> String {
+    std::fs::read_to_string(dir.join("log")).unwrap_or_default()
+}
+
+/// Waits until it has told of a connection of ours, its first: then it is no other that listens
+/// there. False if it has ended instead, or been ended since it took too long.
+fn listens(child: &mut Child, port: u16, dir: &Path) -> bool {
+    let began = Instant::now();
+    let mut ours = None;
+    while began.elapsed() < LISTENS_WITHIN {
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        if ours.is_none() {
+            ours = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok();
+        }
+        if log(dir).contains("Connection from") {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // It fails where it has ended.
+    let _ = child.kill();
+    let _ = child.wait();
+    false
 }
 
 /// Connections with no keys but those targets name, and what is told about them.

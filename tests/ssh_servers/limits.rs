@@ -6,6 +6,7 @@ use provision::ssh::Stage::Authenticate;
 use provision::ssh::Status;
 
 use super::kit::OTHERS;
+use super::logins::patient;
 use super::row::{Must, Row, sshd};
 
 /// The rows.
@@ -20,8 +21,12 @@ pub fn rows() -> Vec<Row> {
         Row::new("one session", sshd("MaxSessions 1")).must(Must::AtOnce(8, 2..=8)),
         Row::new("no session", sshd("MaxSessions 0"))
             .must(Must::Idles(&["no session", "MaxSessions"])),
-        Row::new("few logins at once", sshd("MaxStartups 2:100:2")).must(Must::Dials(6)),
-        Row::new("one login at once", sshd("MaxStartups 1:100:1\nUsePAM yes")).must(Must::Dials(4)),
+        Row::new("few logins at once", sshd("MaxStartups 2:100:2"))
+            .client(patient)
+            .must(Must::Dials(6)),
+        Row::new("one login at once", sshd("MaxStartups 1:100:1\nUsePAM yes"))
+            .client(patient)
+            .must(Must::Dials(4)),
         Row::new("a banner", sshd("Banner $D/banner"))
             .must(Must::Tells("the server says: All is logged.")),
         Row::new(

@@ -31,7 +31,7 @@ use start::{FIRST_PORT, end_of_log, log, start, stop};
 /// Rows at once.
 const AT_ONCE: usize = 8;
 /// None of them takes longer.
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_secs(400);
 
 /// Names the rows to hold, by a part of their names; the servers of all are started.
 const ONLY: &str = "PROVISION_TEST_ROWS";

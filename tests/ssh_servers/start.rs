@@ -91,7 +91,7 @@ pub fn start(kit: &Kit, address: IpAddr, rows: &[Started]) -> String {
     writeln!(
         script,
         "setsid perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(Proto => \"udp\", \
-         LocalAddr => \"127.0.0.99\", LocalPort => 53) or die; sleep 300' \
+         LocalAddr => \"127.0.0.99\", LocalPort => 53) or die; sleep 3600' \
          >/dev/null 2>&1 </dev/null &\necho $! >{DIR}/resolver.pid"
     )
     .unwrap();
@@ -104,7 +104,7 @@ pub fn start(kit: &Kit, address: IpAddr, rows: &[Started]) -> String {
     writeln!(
         script,
         "for n in{pids}; do i=0; until [ -s {DIR}/$n.pid ]; do i=$((i + 1)); \
-         [ $i -lt 100 ] || {{ echo \"$n doesn't start\" >&2; cat {DIR}/$n.log >&2; exit 1; }}; \
+         [ $i -lt 600 ] || {{ echo \"$n doesn't start\" >&2; cat {DIR}/$n.log >&2; exit 1; }}; \
          sleep 0.05; done; done"
     )
     .unwrap();

@@ -170,12 +170,10 @@ exec "$@"
 #[test]
 fn with_a_password_the_command_gets_its_input_and_language_through_every_login_shell() {
     use std::io::Write;
-    use std::os::unix::fs::PermissionsExt;
 
     let dir = tempfile::tempdir().unwrap();
     let sudo = dir.path().join("sudo");
-    std::fs::write(&sudo, SUDO).unwrap();
-    std::fs::set_permissions(&sudo, std::fs::Permissions::from_mode(0o755)).unwrap();
+    crate::shell::executable::write(&sudo, SUDO);
     let path = format!(
         "{}:{}",
         dir.path().display(),

@@ -2,11 +2,12 @@
 //! directories: what is made, taken over, emptied, and left alone.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
+
+use crate::shell::executable;
 
 const VOLUME: &str = include_str!("../postgres/volume.sh");
 const STARTED: &str = include_str!("../postgres/started.sh");
@@ -46,9 +47,7 @@ impl Host {
         for directory in ["bin", "volumes"] {
             fs::create_dir(host.path(directory)).unwrap();
         }
-        let docker = host.path("bin/docker");
-        fs::write(&docker, DOCKER).unwrap();
-        fs::set_permissions(&docker, fs::Permissions::from_mode(0o755)).unwrap();
+        executable::write(&host.path("bin/docker"), DOCKER);
         host
     }
 

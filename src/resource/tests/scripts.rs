@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Command, Output};
 
-use crate::shell::{Cmd, Script};
+use crate::shell::{Cmd, Script, executable};
 
 fn run(cmd: &Cmd, environment: &[(&str, &str)]) -> Output {
     Command::new("sh")
@@ -165,11 +165,9 @@ fn a_directory_that_changes_hands_takes_all_that_is_in_it_along_and_goes_last() 
 
 /// A directory with a program in it that does what this script says.
 fn fake(program: &str, script: &str) -> tempfile::TempDir {
-    use std::os::unix::fs::PermissionsExt as _;
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join(program);
-    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let text = format!("#!/bin/sh\n{script}\n");
+    executable::write(&dir.path().join(program), &text);
     dir
 }
 

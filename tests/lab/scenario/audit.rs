@@ -17,8 +17,9 @@ fn config(dir: &Path) -> String {
     let text = format!(
         "Host app1\n  HostName 198.51.100.11\n  User deploy\n\
          Host app2\n  HostName 198.51.100.12\n\
+         Host {NOBODY}\n  ConnectTimeout 5\n\
          Host *\n  User root\n  IdentityFile {lab}/id_ed25519\n  IdentitiesOnly yes\n  \
-         UserKnownHostsFile {lab}/known_hosts\n  ConnectTimeout 5\n"
+         UserKnownHostsFile {lab}/known_hosts\n  ConnectTimeout 30\n"
     );
     let file = dir.join("ssh_config");
     std::fs::write(&file, text).unwrap();

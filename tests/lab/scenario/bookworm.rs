@@ -34,7 +34,7 @@ pub fn firewall() {
             "curl",
             "-sS",
             "--retry",
-            "5",
+            "60",
             "--retry-all-errors",
             "--retry-delay",
             "1",

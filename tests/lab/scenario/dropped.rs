@@ -13,7 +13,7 @@ use crate::site;
 
 const HOST: &str = "app2";
 /// How long a connection that says nothing any more may go unnoticed.
-const NOTICED: Duration = Duration::from_secs(20);
+const NOTICED: Duration = Duration::from_secs(30);
 
 fn start() -> Running {
     let file = site::file();

@@ -190,7 +190,7 @@ impl ByHand {
                  docker rm -f {CONTAINER} >/dev/null 2>&1 || :; docker stop polls-app >/dev/null; \
                  docker run -d --name {CONTAINER} -p 80:8000 python:3.13-slim \
                    python -m http.server 8000 --bind :: >/dev/null; \
-                 for _ in $(seq 50); do \
+                 for _ in $(seq 300); do \
                    curl -sf -o /dev/null http://{PUBLIC}/ && exit; sleep 0.2; done; exit 1"
             ),
         );
@@ -467,6 +467,6 @@ fn app_is_back() {
     );
     console(
         SERVER,
-        &format!("for _ in $(seq 100); do {ask} && exit; sleep 0.2; done; exit 1"),
+        &format!("for _ in $(seq 600); do {ask} && exit; sleep 0.2; done; exit 1"),
     );
 }

@@ -130,9 +130,10 @@ pub fn as_ssh_config_says() {
     });
     let (known, conf) = (site.dir().join("known"), site.dir().join("conf"));
     let shown = Command::new("ssh-keyscan")
-        .args(["-H", "-p", "2022", &address])
+        .args(["-T", "60", "-H", "-p", "2022", &address])
         .output()
         .unwrap();
+    assert!(!shown.stdout.is_empty(), "{shown:?}");
     let text = format!(
         "Host first-*\n  Port 2022\n  HostName {address}\n  IdentityFile {}/id_ed25519\n  \
          UserKnownHostsFile {}\n  StrictHostKeyChecking no\n  UseKeychain yes\n",

@@ -26,7 +26,7 @@ fn fresh_run() {
     let targets: Vec<&str> = APPS.iter().chain(&PROXY).copied().collect();
     let poller = Poller::start(&targets);
     let watch = Watch::start(SECRETS.map(site::secret).to_vec());
-    let requests = Requests::start(Over::Https);
+    let requests = Requests::of_a_site_to_be(Over::Https);
     let ended = provision(&["run", file.to_str().unwrap(), "--yes", "--json", "-v"]);
     let (polls, seen, requests) = (poller.end(), watch.end(), requests.end());
     let ended = ended.proven();
@@ -52,7 +52,7 @@ fn fresh_run() {
 pub fn site() {
     // A watch that can't see would prove nothing.
     let watch = Watch::start(vec!["a-word-that-no-program-uses".to_owned()]);
-    console("app1", "sh -c 'sleep 0.5' a-word-that-no-program-uses");
+    console("app1", "sh -c 'sleep 3' a-word-that-no-program-uses");
     assert!(!watch.end().hits.is_empty(), "the watch sees command lines");
 
     fresh_run();

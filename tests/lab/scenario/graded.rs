@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use provision::lab::DOMAIN;
 use serde_json::Value;
@@ -16,6 +18,11 @@ use crate::site::{self, Variant};
 
 /// Where testssl.sh is kept, in a tree of the suite whose release gives grades.
 const TREE: &str = "/var/cache/provision-lab/testssl";
+
+/// Seconds that testssl.sh waits for the header of an answer, in its environment.
+const PATIENT: &str = "HEADER_MAXSLEEP=30";
+/// How often it looks at the most, where it misses something.
+const LOOKS: usize = 5;
 
 /// What is worse than LOW and no matter of how nginx serves, with the reason.
 const OF_THE_LAB: [(&str, &str); 2] = [
@@ -98,7 +105,7 @@ pub fn by_testssl() {
     let (ca, json) = (format!("{inside}.pem"), format!("{inside}.json"));
     let url = format!("https://{DOMAIN}/polls/");
     let mut argv = vec![
-        "unshare", "--mount", "--pid", "--fork", &proc, "chroot", &root,
+        "unshare", "--mount", "--pid", "--fork", &proc, "chroot", &root, "env", PATIENT,
     ];
     argv.extend([
         "testssl",
@@ -118,13 +125,21 @@ pub fn by_testssl() {
         let report: Vec<Value> = serde_json::from_str(&text).unwrap();
         (ended, report)
     };
-    // On a busy machine one of its many connections may come too late, and it says so.
-    let missed = |finding: &Value| {
-        let text = finding["finding"].as_str().unwrap_or_default();
-        finding["severity"] == "WARN" && text.contains("connect problem")
+    // Of its many connections one may come too late, on a busy machine above all: it warns that it
+    // doesn't know then, or leaves a finding out.
+    let ours = |finding: &Value| {
+        let id = finding["id"].as_str().unwrap();
+        OF_THE_LAB.iter().all(|(other, _)| !id.starts_with(other))
+    };
+    let knows_all = |report: &[Value]| {
+        let warns = report.iter().filter(|it| it["severity"] == "WARN");
+        report.iter().any(|it| it["id"] == "HSTS_time") && !warns.into_iter().any(ours)
     };
     let mut looked = look();
-    if looked.1.iter().any(missed) {
+    for _ in 1..LOOKS {
+        if knows_all(&looked.1) {
+            break;
+        }
         eprintln!("looked again: testssl.sh missed an answer");
         looked = look();
     }
@@ -142,9 +157,7 @@ pub fn by_testssl() {
     assert_eq!(chain.unwrap()["severity"], "OK", "{chain:?}");
     let grave = |finding: &&Value| {
         let severity = finding["severity"].as_str().unwrap();
-        let id = finding["id"].as_str().unwrap();
-        let ours = OF_THE_LAB.iter().all(|(other, _)| !id.starts_with(other));
-        !["OK", "INFO", "LOW"].contains(&severity) && ours
+        !["OK", "INFO", "LOW"].contains(&severity) && ours(finding)
     };
     let found: Vec<&Value> = report.iter().filter(grave).collect();
     assert!(found.is_empty(), "{found:#?}");
@@ -264,7 +277,12 @@ pub fn snippets() {
     let said = "line 2 of the snippet proxy.snippets.location of site.toml: proxy_bufering off;";
     assert!(ended.stdout.contains(said), "{ended}");
     // It goes on with what it had, over a restart too.
-    console("proxy", "docker restart polls-proxy; sleep 3");
+    console("proxy", "docker restart polls-proxy");
+    let restarted = Instant::now();
+    while get("/polls/", &[]).status != 200 {
+        assert!(restarted.elapsed() < Duration::from_secs(60), "no page");
+        sleep(Duration::from_millis(500));
+    }
     assert_eq!(get("/polls/", &[]).header("x-mine"), Some("yes"));
 
     write("location.conf", "");
@@ -305,7 +323,8 @@ pub fn http3() {
     }
     let _on = applied("http3 = true\n");
     for address in PROXY {
-        assert!(speaks_quic(address), "{address}");
+        // A packet may be lost.
+        assert!((0..10).any(|_| speaks_quic(address)), "{address}");
         let page = page(address);
         assert_eq!(
             page.header("alt-svc"),

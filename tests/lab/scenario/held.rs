@@ -37,7 +37,7 @@ pub fn by_another_run() {
 
 /// What a guard would take back after the program was killed is made anew and stays.
 pub fn killed_under_an_armed_guard() {
-    const SECONDS: u64 = 15;
+    const SECONDS: u64 = 40;
     reset();
     let variant = Variant::new(|site| {
         site.entry("firewall")

@@ -89,7 +89,8 @@ pub fn unchanged() {
         // It is there, by the host itself: what nobody else gets is kept from them.
         console(
             app,
-            "curl -sS -o /dev/null --max-time 5 http://127.0.0.1:8081/",
+            "curl -sS -o /dev/null --max-time 60 --retry 30 --retry-delay 1 --retry-all-errors \
+             http://127.0.0.1:8081/",
         );
     }
     for address in ["198.51.100.11", "[2001:db8::12]"] {

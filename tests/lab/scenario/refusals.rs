@@ -155,7 +155,7 @@ pub fn taken_port() {
         "app1",
         "setsid perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(LocalPort => 80, \
                      Listen => 1, ReuseAddr => 1) or die; sleep 600' >/dev/null 2>&1 </dev/null & \
-                     for _ in 1 2 3 4 5 6 7 8 9; do [ -n \"$(ss -Hltn '( sport = :80 )')\" ] && exit; sleep 0.3; done; exit 1",
+                     for _ in $(seq 100); do [ -n \"$(ss -Hltn '( sport = :80 )')\" ] && exit; sleep 0.3; done; exit 1",
     );
     Refusal {
         code: 3,

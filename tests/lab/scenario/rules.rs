@@ -33,17 +33,28 @@ fn done(ended: Ended) -> Ended {
     ended
 }
 
+/// Seconds after which what was dropped is known to have been. A machine that stalls for as long makes
+/// a time-out of an answer too.
+const CONNECT: &str = "4";
+
 /// As the stranger: curl's exit status and HTTP's.
 fn stranger(address: &str) -> (i32, u16) {
     let url = format!("http://{address}/");
-    let seen = curl(&["--connect-timeout", "2", &url]);
+    let seen = curl(&["--connect-timeout", CONNECT, &url]);
     (seen.exit, seen.status)
 }
 
 /// As a host of the site.
 fn from(host: &str, address: &str) -> (i32, u16) {
     let url = format!("http://{address}/");
-    let mut argv = vec!["curl", "-sS", "--noproxy", "*", "--connect-timeout", "2"];
+    let mut argv = vec![
+        "curl",
+        "-sS",
+        "--noproxy",
+        "*",
+        "--connect-timeout",
+        CONNECT,
+    ];
     argv.extend(["--max-time", "10", "-o", "/dev/null", "-w", "%{http_code}"]);
     argv.push(&url);
     let ended = try_console(host, &argv);

@@ -83,6 +83,9 @@ pub fn requests_see_a_loss() {
             "proxy",
             "docker kill --signal KILL polls-proxy; sleep 2; docker start polls-proxy",
         );
+        while crate::outside::page(PROXY[0]).status != 200 {
+            sleep(Duration::from_millis(500));
+        }
         sleep(Duration::from_secs(3));
         for (address, asked) in requests.end() {
             assert!(asked.good > 8, "{address}: {asked:#?}");

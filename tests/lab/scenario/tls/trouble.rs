@@ -45,6 +45,19 @@ fn failure(ended: &Ended, what: &str) -> String {
     all.clone()
 }
 
+/// A later run converges, and says why where chance is against it once more.
+fn goes_on(site: &Variant) {
+    for _ in 0..3 {
+        let again = run_with(&site.file());
+        if again.code == Some(0) {
+            return;
+        }
+        let said = failure(&again, "refused nonces, again").to_lowercase();
+        assert!(said.contains("nonce"), "{said}");
+    }
+    panic!("refused nonces: three more runs didn't converge");
+}
+
 pub fn nonces() {
     converged();
     let settings = Settings {
@@ -64,9 +77,11 @@ pub fn nonces() {
         // Chance may have it that one is refused again and again.
         let said = failure(&ended, "refused nonces").to_lowercase();
         assert!(said.contains("nonce"), "{said}");
-        assert_eq!(shown.len(), 1, "{shown:#?}");
-        let again = run_with(&site.file());
-        assert_eq!(again.code, Some(0), "{again}");
+        // Where that was the rehearsal, the new one is served already.
+        let new = served().issuer == authority.issuer();
+        assert_eq!(shown.len(), if new { 2 } else { 1 }, "{shown:#?}");
+        goes_on(&site);
+        assert_eq!(served().issuer, authority.issuer());
     }
     converged();
 }
