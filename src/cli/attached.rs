@@ -16,7 +16,6 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{Instant, sleep_until};
 
 use super::ask::{Operator, Way};
-use super::stage::INTERRUPTED;
 use super::terminal::{self, Raw};
 use super::{Error, SshArgs, prepare, prompt, run};
 use crate::engine::{self, Attached, Events, Leash, Nowhere, Order, Settings};
@@ -116,9 +115,9 @@ fn sit_at(
             let attached = desk.attach(&order, terminal.as_ref()).await;
             attached.map_err(|failure| failed(&order, failure))
         };
-        match desk.opened(attaching).await {
-            Some(attached) => sit(attached?, terminal.is_some(), &order).await,
-            None => Ok(INTERRUPTED),
+        match desk.opened(attaching).await? {
+            Ok((attached, asked)) => sit(attached?, asked, terminal.is_some(), &order).await,
+            Err(code) => Ok(code),
         }
     });
     runtime.shutdown_background();
@@ -173,8 +172,13 @@ impl Desk {
         engine::attach(order, terminal, &self.settings, &self.dialer, &self.events).await
     }
 
-    /// Waits until what is asked for is opened, and tells meanwhile how; `None` after Ctrl-C.
-    pub(super) async fn opened<T>(&self, opening: impl Future<Output = T>) -> Option<T> {
+    /// Waits until what is asked for is opened, and tells meanwhile how. `Err` is the exit code after a
+    /// signal that asks for an end; none is missed from here on.
+    pub(super) async fn opened<T>(
+        &self,
+        opening: impl Future<Output = T>,
+    ) -> Result<Result<(T, Asked), u8>, Error> {
+        let mut asked = Asked::new().map_err(Error::Runtime)?;
         let told = self.told.lock().ok().and_then(|mut told| told.take());
         let telling = async {
             if let Some((mut events, depth)) = told {
@@ -182,21 +186,20 @@ impl Desk {
                     tell(&event, depth);
                 }
             }
-            pending::<()>().await;
+            pending::<std::convert::Infallible>().await
         };
-        tokio::select! {
+        let number = tokio::select! {
             biased;
-            () = telling => None,
-            opened = opening => Some(opened),
-            _ = tokio::signal::ctrl_c() => {
-                // A question may be on the terminal.
-                if let Some(before) = self.before.lock().ok().and_then(|mut b| b.take()) {
-                    before.restore();
-                }
-                anstream::eprintln!();
-                None
-            }
+            never = telling => match never {},
+            opened = opening => return Ok(Ok((opened, asked))),
+            (_, number) = asked.next() => number,
+        };
+        // A question may be on the terminal.
+        if let Some(before) = self.before.lock().ok().and_then(|mut b| b.take()) {
+            before.restore();
         }
+        anstream::eprintln!();
+        Ok(Err(128 + number))
     }
 }
 
@@ -230,13 +233,17 @@ enum Cut {
 }
 
 /// Passes everything on, both ways, until the command ends.
-async fn sit(attached: Attached, on_terminal: bool, order: &Order) -> Result<u8, Error> {
+async fn sit(
+    attached: Attached,
+    mut asked: Asked,
+    on_terminal: bool,
+    order: &Order,
+) -> Result<u8, Error> {
     let Attached {
         mut output,
         input,
         leash,
     } = attached;
-    let mut asked = Asked::new().map_err(Error::Runtime)?;
     let resized = signal(SignalKind::window_change()).map_err(Error::Runtime)?;
     let raw = match on_terminal {
         true => Some(Raw::begin().map_err(|cause| Error::Stream {

@@ -4,8 +4,7 @@ use clap::Args;
 use futures_util::future::{join_all, select};
 use tokio::sync::mpsc::Sender;
 
-use super::attached::{Asked, Desk, PlaceArgs, coloured, failed, finish};
-use super::stage::INTERRUPTED;
+use super::attached::{Desk, PlaceArgs, coloured, failed, finish};
 use super::{Error, run, terminal};
 use crate::engine::{self, Attached, Order, Window};
 use crate::ssh::{Piece, Status};
@@ -63,9 +62,9 @@ pub(super) fn logs(args: &LogsArgs) -> Result<u8, Error> {
             let opening = orders.iter().map(|order| desk.attach(order, None));
             Ok::<_, Error>(join_all(opening).await)
         };
-        let opened = match desk.opened(opening).await {
-            Some(opened) => opened?,
-            None => return Ok(INTERRUPTED),
+        let (opened, mut asked) = match desk.opened(opening).await? {
+            Ok((opened, asked)) => (opened?, asked),
+            Err(code) => return Ok(code),
         };
         let widest = orders.iter().map(|order| order.host.name.as_str().len());
         let widest = widest.max().unwrap_or_default();
@@ -88,7 +87,6 @@ pub(super) fn logs(args: &LogsArgs) -> Result<u8, Error> {
         for failure in &failures {
             anstream::eprintln!("{failure}");
         }
-        let mut asked = Asked::new().map_err(Error::Runtime)?;
         let mut status = Status::Code(0);
         let mut lost = !failures.is_empty();
         {
