@@ -198,28 +198,9 @@ pub fn quote(value: &str) -> String {
     }
 }
 
-/// Programs that tests write and run at once.
 #[cfg(test)]
-pub(crate) mod executable {
-    use std::io::Write as _;
-    use std::path::Path;
-    use std::process::{Command, Stdio};
-
-    /// Writes something to be run. A child does it: while this process itself had the file open for
-    /// writing, another test's fork would inherit that, and nothing is run that is being written.
-    pub(crate) fn write(path: &Path, text: &str) {
-        let mut child = Command::new("sh")
-            .args(["-c", "cat >\"$1\" && chmod 755 -- \"$1\"", "sh"])
-            .arg(path)
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(text.as_bytes()).unwrap();
-        drop(stdin);
-        assert!(child.wait().unwrap().success(), "{}", path.display());
-    }
-}
+#[path = "../tests/on_server/executable.rs"]
+pub(crate) mod executable;
 
 #[cfg(test)]
 mod tests {
