@@ -136,6 +136,7 @@ fn host(destination: &Destination) -> Host {
         sudo_password: None,
         roles: Vec::new(),
         host_key: None,
+        left_behind: false,
     }
 }
 

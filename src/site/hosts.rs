@@ -64,6 +64,7 @@ fn host(reader: &Reader<'_>, key: &Text, name: HostName, raw: &RawHost) -> Resul
             .as_ref()
             .map(|text| host_key(reader, text))
             .transpose()?,
+        left_behind: raw.left_behind.unwrap_or_default(),
     })
 }
 

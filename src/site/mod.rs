@@ -148,6 +148,8 @@ pub struct Host {
     pub roles: Vec<Role>,
     /// Its pinned host key, as `SHA256:…`.
     pub host_key: Option<String>,
+    /// It is known that the database's data from before its role moved lie on it.
+    pub left_behind: bool,
 }
 
 /// Where the application comes from.

@@ -129,6 +129,7 @@ pub(super) struct RawHost {
     pub role: Option<Text>,
     pub roles: Option<Spanned<Vec<Text>>>,
     pub host_key: Option<Text>,
+    pub left_behind: Option<bool>,
     pub ssh: Option<Text>,
     pub jump: Option<Spanned<Words>>,
     pub password: Option<Spanned<RawSecret>>,

@@ -4,7 +4,7 @@ use super::lint::lint;
 use super::{Cx, Error, Resources, Step};
 use crate::event::State;
 use crate::resource::requirement::{OS, Os, Requirement};
-use crate::resource::{Fact, Observed, Op, Unreadable, differs};
+use crate::resource::{Fact, Observed, Op, Resource, Unreadable, differs};
 use crate::shell::Script;
 use crate::site::Role;
 
@@ -13,8 +13,8 @@ pub(super) const STEP: Step = Step {
     summary: "Is every host fit: system, rights, disk, clock, cloud-init, apt lock, ports, DNS, \
               and whether its firewall can hold",
     reads: "/etc/os-release, df, the clock, cloud-init's marks, apt's locks, listening ports; \
-            what ufw and Docker are told and what else loads rules; from here: the domains' \
-            addresses",
+            what ufw and Docker are told and what else loads rules; whether the database's data \
+            lie where its role isn't any more; from here: the domains' addresses",
     changes: "nothing; waits for cloud-init and for apt's locks, naming who holds them",
     guarded: false,
     resources,
@@ -24,6 +24,7 @@ const PROBE: Script = Script(concat!(
     include_str!("../resource/sh/apt-holder.sh"),
     include_str!("preflight.sh")
 ));
+const LEFT: Script = Script(include_str!("preflight-left.sh"));
 const WAIT: &str = concat!(
     include_str!("../resource/sh/apt-holder.sh"),
     include_str!("preflight-wait.sh")
@@ -58,8 +59,43 @@ fn resources(cx: &Cx<'_>) -> Result<Resources, Error> {
             ports,
         )));
     }
+    all.extend(left_behind(cx));
     all.push(lint(cx));
     Ok(all)
+}
+
+/// That no data of the site's database lie on a host that its role has moved away from: the new one
+/// would begin empty, and nobody would be told.
+fn left_behind(cx: &Cx<'_>) -> Option<Box<dyn Resource>> {
+    cx.site.postgres.as_ref()?;
+    let now = cx.site.with_role(Role::Db).next()?.name.to_string();
+    if now == cx.host.name.as_str() || cx.host.left_behind {
+        return None;
+    }
+    let (site, host) = (cx.site.name.to_string(), cx.host.name.to_string());
+    let args = vec![cx.site.state()];
+    let facts = vec![Fact::Sh(LEFT, args.clone())];
+    Some(Box::new(Requirement::new(
+        "data of the database",
+        facts,
+        move |seen| {
+            let volume = seen.sh(LEFT, &args)?.text.trim();
+            if volume.is_empty() {
+                return Ok(State::InSync);
+            }
+            Ok(refused(
+                format!(
+                    "the database of {site} is here, in the volume {volume}, and [hosts] has its \
+                     role on {now}, where it would begin empty"
+                ),
+                format!(
+                    "give the role back to {host}, `provision backup`, and move it again with \
+                     `left_behind = true` in [hosts.{host}]; then run, and `provision restore` the \
+                     backup"
+                ),
+            ))
+        },
+    )))
 }
 
 fn wait() -> Op {

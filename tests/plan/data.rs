@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use provision::event::State;
 use provision::plan::{self, HostPlan, Plan, Selection};
 use provision::playbook;
 use provision::resource::fact::Printed;
@@ -256,4 +257,41 @@ fn the_data_of_alpine_images_is_of_another_user() {
     let compose = service(&files["/srv/polls/compose.yaml"], "postgres");
     assert!(compose.contains("user: \"70:70\""), "{compose}");
     assert!(compose.contains("uid=70,gid=70"), "{compose}");
+}
+
+#[test]
+fn data_that_the_database_left_elsewhere_stop_a_run_until_they_are_known() {
+    let judged = |text: &str, host_name: &str, volume: &str| -> Option<State> {
+        let plan = plan(text, "django-single");
+        let preflight = host(&plan, host_name)
+            .steps
+            .iter()
+            .find(|step| step.name == "preflight");
+        let mut resources = preflight.unwrap().resources.iter();
+        let resource = resources.find(|it| it.id() == "data of the database")?;
+        let mut seen = Observed::default();
+        for fact in resource.facts() {
+            let Fact::Sh(script, args) = fact else {
+                panic!("it asks for {fact:?}");
+            };
+            assert_eq!(args, ["/var/lib/provision/polls"]);
+            let (status, text) = (0, volume.to_owned());
+            seen.printed
+                .insert((script, args), Printed { status, text });
+        }
+        Some(resource.compare(&seen).unwrap())
+    };
+    assert_eq!(judged(APART, "web", ""), Some(State::InSync));
+    let refused = judged(APART, "web", "polls-postgres-17");
+    let Some(State::Refused { what, mend }) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(what.contains("polls-postgres-17"), "{what}");
+    assert!(what.contains("its role on data"), "{what}");
+    assert!(mend.contains("[hosts.web]"), "{mend}");
+    // Where it is, and where it is known, nothing is asked.
+    assert_eq!(judged(APART, "data", "polls-postgres-18"), None);
+    let known = APART.replace("[hosts.data]", "left_behind = true\n[hosts.data]");
+    assert_eq!(judged(&known, "web", "polls-postgres-17"), None);
+    assert_eq!(judged(SINGLE, "web", "polls-postgres-17"), None);
 }

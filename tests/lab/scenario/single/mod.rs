@@ -26,9 +26,11 @@ use std::time::{Duration, Instant};
 use crate::outside::open_ports;
 use crate::program::{Ended, PROGRAM, provision, succeeds, text};
 use crate::servers::{at_rest, console, run_with};
+use crate::site::{at, set};
 pub use canary::canary;
 use example::{Deployed, Example};
 pub use life::rows_survive;
+use toml::Table;
 use visitor::Visitor;
 
 /// How long a site may take to come back.
@@ -315,4 +317,35 @@ pub fn database_host() {
     for (machine, sees) in [("app1", "open"), ("app2", "open"), ("proxy", "shut")] {
         assert_eq!(console(machine, knock).trim(), sees, "from {machine}");
     }
+    is_not_left_behind(&site);
+}
+
+/// A database that would begin empty, because its role has moved, stops a run before it changes
+/// anything.
+fn is_not_left_behind(site: &Deployed) {
+    let moved = |left_behind: bool| {
+        let file = site.file();
+        let mut table: Table = std::fs::read_to_string(&file).unwrap().parse().unwrap();
+        for (host, roles) in [("app1", vec!["app", "db"]), ("data", vec!["app"])] {
+            let host = at(&mut table, &["hosts", host]);
+            host.remove("role");
+            host.insert("roles".to_owned(), roles.into());
+        }
+        set(&mut table, &["hosts", "data", "left_behind"], left_behind);
+        // Its secrets are in a file beside it, by its name.
+        std::fs::write(&file, table.to_string()).unwrap();
+        file
+    };
+    let refused = run_with(&moved(false));
+    assert_eq!(refused.code, Some(3), "{refused}");
+    assert_eq!(refused.changed(), [""; 0], "{refused}");
+    assert!(refused.told("doing").is_empty(), "{refused}");
+    let [(host, stage, all)] = refused.failures().try_into().unwrap();
+    assert_eq!((host.as_str(), stage.as_str()), ("data", "check"), "{all}");
+    for words in ["survey-postgres-17", "app1, where it would begin empty"] {
+        assert!(all.contains(words), "{words}: {all}");
+    }
+    let planned = provision(&["plan", moved(true).to_str().unwrap(), "--json"]);
+    assert_eq!(planned.code, Some(0), "{planned}");
+    assert!(planned.failures().is_empty(), "{planned}");
 }
