@@ -88,10 +88,10 @@ finish() {
 }
 
 # Shows how large file $1 has become, while it grows and this script is there. It doesn't hold the
-# turn.
+# turn. To be told to end may reach it too early to be heard: it ends with the files too.
 watch() {
     (
-        while sleep 2 && kill -0 "$$" 2>/dev/null; do
+        while sleep 2 && kill -0 "$$" 2>/dev/null && [ -d "$work" ]; do
             size=$(stat -c %s -- "$1" 2>/dev/null) || continue
             printf '%s: %s MB\n' "${1##*/}" $((size / 1000000))
         done
