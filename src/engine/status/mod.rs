@@ -335,17 +335,21 @@ fn containers(site: &Site, host: &Host, said: &Said) -> Vec<Mend> {
 /// What is wrong with the backups.
 fn of_backup(site: &Site, host: &Host, said: &Said) -> Vec<Mend> {
     let backup = said.standing.backup.as_ref();
-    if let Some(why) = backup.and_then(|backup| backup.failure.as_ref()) {
-        return vec![Mend {
+    let failure = backup.and_then(|backup| backup.failure.as_ref());
+    let mut all: Vec<Mend> = failure
+        .map(|why| Mend {
             what: format!("the last backup failed: {why}"),
             next: "once that is mended, `provision backup` makes one".to_owned(),
-        }];
-    }
+        })
+        .into_iter()
+        .collect();
     let mut checks = step::fronts(site);
     checks.retain(|check| {
         check.host == host.name.as_str() && check.claim == Claim::Timer(Timed::Backup)
     });
+    // What is wrong with one that is armed is that failure.
     let timer = said.timers.get(&Timed::Backup);
+    let timer = timer.filter(|timer| all.is_empty() || !is_armed(timer));
     let wrong = checks.iter().zip(timer).filter_map(|(check, timer)| {
         let evidence = Evidence::Timer {
             timer: timer.clone(),
@@ -361,7 +365,8 @@ fn of_backup(site: &Site, host: &Host, said: &Said) -> Vec<Mend> {
         };
         wrong(check, &evidence, next)
     });
-    wrong.collect()
+    all.extend(wrong);
+    all
 }
 
 /// What is wrong with the certificate and its renewal, by the same rules as in a proof.
